@@ -1,0 +1,187 @@
+import { isUtf8 } from 'node:buffer';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { adviseTogether, checkTogether } from '../state/config/checks.ts';
+import { composeConfig } from '../state/config/compose.ts';
+import type { Config } from '../state/config/config.ts';
+import { type ConfText, type Entry, parseConf } from '../state/config/ini.ts';
+import type { KeyName } from '../state/config/keys.ts';
+import { parseLaunchParams } from '../state/config/launch-params.ts';
+import { ConfigError, type ConfigWarning, type Problem } from '../state/config/problems.ts';
+import { readSettings, type Settings, type Source } from '../state/config/settings.ts';
+import { reasonOf } from '../state/errors.ts';
+import { Secret } from '../state/secret.ts';
+
+/** A configuration that can be used, and how it came about. */
+export interface LoadedConfig {
+  readonly config: Config;
+  /** What a person should look at, though the agent goes on. */
+  readonly warnings: readonly ConfigWarning[];
+  readonly sources: {
+    /** agent.conf and the files of conf.d, in the order in which they were read. */
+    readonly confFiles: readonly string[];
+    readonly launchParams: string;
+    readonly keys: ReadonlyMap<KeyName, Source>;
+  };
+}
+
+/** Either what a file holds, or why it cannot be had. */
+type FileText = { readonly text: string } | { readonly reason: string };
+
+type Conf = ConfText & { readonly files: readonly string[] };
+
+const fileKeys = ['mb.password.file', 'mb.tls.ca', 'mb.tls.cert', 'mb.tls.key'] as const;
+
+/** What to do about a file that cannot be had. */
+const wanted = {
+  conf: 'give the path of agent.conf with --conf FILE, or write one; conf/agent.conf has every key',
+  further: 'see that the agent can read it, or delete it',
+  folder: 'make it a folder that the agent can read, or delete it',
+  params: 'the platform writes it: see that it is copied there, or set param.file.path in agent.conf',
+  named: 'write the path of a file that the agent can read',
+} as const;
+
+/** Far more than any configuration needs; a larger file is another file. */
+const limitBytes = 1024 ** 2;
+
+/**
+ * Reads agent.conf, conf.d beside it, and the launch-params they name.
+ *
+ * @param options - `confFile`: the path of agent.conf; relative paths in it start in its folder
+ * @throws ConfigError with everything that is wrong in these files, at once
+ * @see protocol.md 6
+ */
+export function loadConfig({ confFile }: { confFile: string }): LoadedConfig {
+  const mainFile = resolve(confFile);
+  const resolvePath = (path: string) => resolve(dirname(mainFile), path);
+
+  const conf = readConf(mainFile);
+  const paramsFile = resolvePath(paramFilePathIn(conf));
+  const launch = readParams(paramsFile);
+  const settings = readSettings({ entries: conf.agent, params: launch.params, paramsFile });
+  const named = readNamedFiles(settings, resolvePath);
+
+  const places = { confFile: mainFile, paramsFile };
+  // Without launch-params their absence is the problem, not that of each key.
+  const complete = launch.problems.length === 0;
+  const together = checkTogether(settings, places).filter(({ file }) => complete || file !== paramsFile);
+  const problems = [...conf.problems, ...settings.problems, ...together, ...named.problems, ...launch.problems];
+  if (problems.length > 0) throw new ConfigError(inOrderOfLines(problems, conf.files));
+
+  return {
+    config: composeConfig(settings.values, {
+      entries: conf.agent,
+      params: launch.params,
+      plugins: conf.plugins,
+      passwordFromFile: named.password,
+      resolvePath,
+    }),
+    warnings: [...settings.warnings, ...adviseTogether(settings, places)],
+    sources: { confFiles: conf.files, launchParams: paramsFile, keys: settings.sources },
+  };
+}
+
+/** All of agent.conf and conf.d as one text. Without agent.conf there is nothing more to say. */
+function readConf(mainFile: string): Conf {
+  const main = readText(mainFile);
+  if ('reason' in main) throw new ConfigError([unreadable(mainFile, main.reason, wanted.conf)]);
+  const folder = join(dirname(mainFile), 'conf.d');
+  const { files, problems } = confFilesIn(folder);
+  const texts = [parseConf(main.text, mainFile), ...files.map(readFurther)];
+  return {
+    agent: texts.flatMap(({ agent }) => agent),
+    plugins: joined(texts.map(({ plugins }) => plugins)),
+    problems: [...problems, ...texts.flatMap((text) => text.problems)],
+    files: [mainFile, ...files],
+  };
+}
+
+function confFilesIn(folder: string): { files: string[]; problems: Problem[] } {
+  try {
+    const names = readdirSync(folder).filter((name) => name.endsWith('.conf') && !name.startsWith('.'));
+    return { files: names.sort().map((name) => join(folder, name)), problems: [] };
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return { files: [], problems: [] };
+    return { files: [], problems: [unreadable(folder, reasonFor(error), wanted.folder)] };
+  }
+}
+
+function readFurther(file: string): ConfText {
+  const read = readText(file);
+  if ('text' in read) return parseConf(read.text, file);
+  return { agent: [], plugins: new Map(), problems: [unreadable(file, read.reason, wanted.further)] };
+}
+
+function joined(plugins: readonly ConfText['plugins'][]): ConfText['plugins'] {
+  const all = new Map<string, readonly Entry[]>();
+  for (const [name, entries] of plugins.flatMap((some) => [...some])) {
+    all.set(name, [...(all.get(name) ?? []), ...entries]);
+  }
+  return all;
+}
+
+/** Where launch-params are can only be said in agent.conf, so this is asked before there are any. */
+function paramFilePathIn({ agent }: Conf): string {
+  return readSettings({ entries: agent, params: new Map(), paramsFile: '' }).values['param.file.path'];
+}
+
+function readParams(file: string): { params: Map<string, string>; problems: Problem[] } {
+  const read = readText(file, 'any');
+  if ('text' in read) return { params: parseLaunchParams(read.text), problems: [] };
+  return { params: new Map(), problems: [unreadable(file, read.reason, wanted.params)] };
+}
+
+/** The password, and a look at the certificates: a missing one would only show when the broker is first reached. */
+function readNamedFiles({ values, sources }: Settings, resolvePath: (path: string) => string) {
+  const problems: Problem[] = [];
+  const read = (name: (typeof fileKeys)[number]) => {
+    const path = values[name];
+    if (path === null) return null;
+    const found = readText(resolvePath(path));
+    if ('text' in found && found.text.trim() !== '') return found.text;
+    const wrong = `${resolvePath(path)} ${'reason' in found ? found.reason : 'is empty'}`;
+    const { file, line } = sources.get(name) ?? { file: null, line: null };
+    problems.push({ file: file ?? '', line, key: name, wrong, nearest: null, write: wanted.named });
+    return null;
+  };
+  const [password = null] = fileKeys.map(read);
+  return { problems, password: password === null ? null : new Secret(password.replace(/\r?\n$/, '')) };
+}
+
+/** Never waits: what is not a regular file, such as a pipe, is refused before it is opened. */
+function readText(file: string, encoding: 'utf8' | 'any' = 'utf8'): FileText {
+  try {
+    const stat = statSync(file);
+    if (!stat.isFile()) return { reason: 'is not a regular file' };
+    if (stat.size > limitBytes) return { reason: `is larger than 1 MB (${stat.size} bytes)` };
+    const bytes = readFileSync(file);
+    if (encoding === 'utf8' && !isUtf8(bytes)) return { reason: 'is not UTF-8 text' };
+    return { text: bytes.toString('utf8') };
+  } catch (error) {
+    return { reason: reasonFor(error) };
+  }
+}
+
+function reasonFor(error: unknown): string {
+  const known: Readonly<Record<string, string>> = {
+    ENOENT: 'does not exist',
+    ENOTDIR: 'does not exist',
+    EACCES: 'may not be read by this user',
+  };
+  return known[codeOf(error)] ?? `cannot be read: ${reasonOf(error)}`;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+function unreadable(file: string, reason: string, write: string): Problem {
+  return { file, line: null, key: null, wrong: `the file ${reason}`, nearest: null, write };
+}
+
+/** By file, then by line, as a person goes through them; what has no line comes last. */
+function inOrderOfLines(problems: readonly Problem[], files: readonly string[]): Problem[] {
+  const place = ({ file }: Problem) => (files.includes(file) ? files.indexOf(file) : files.length);
+  const line = (problem: Problem) => problem.line ?? Number.MAX_SAFE_INTEGER;
+  return problems.toSorted((one, other) => place(one) - place(other) || line(one) - line(other));
+}
