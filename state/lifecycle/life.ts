@@ -1,0 +1,227 @@
+import { reasonOf } from '../errors.ts';
+import { gateStates } from './gates.ts';
+import { backOffMs, vocabulary } from './vocabulary.ts';
+
+/** Without an answer to Started for this long, it is said again while that is harmless. @see protocol.md section 4.5 */
+const startedAgainMs = 90_000;
+/** Maintenance is given this long to leave before draining begins. @see design.md, "The lifecycle machine" */
+const maintenanceOutMs = 2_000;
+const portsRetryBaseMs = 5_000;
+/** What a former run of this agent did, as far as the platform's word for the member tells. */
+const startedBefore = { startedAnything: true };
+const activatedBefore = { startedAnything: true, activated: true, mayDeploy: true };
+
+/** Created: connected, and the platform does not yet know us as initialized. */
+const created = vocabulary.createStateConfig({
+  id: 'created',
+  initial: 'settlingIn',
+  states: {
+    settlingIn: { always: [{ guard: 'hasVirtualInterface', target: 'virtualInterface' }, { target: 'joining' }] },
+    virtualInterface: gateStates('lvsInterface', { target: '#created.joining' }),
+    // Which way leads on is what the platform knows of us; without a journal nothing else does.
+    joining: {
+      invoke: { id: 'requestTopology', src: 'requestTopology' },
+      always: [
+        { guard: 'isInitialized', target: '#initialized', actions: 'requestTenants' },
+        {
+          guard: 'isStarting',
+          target: '#started',
+          actions: ['requestTenants', { type: 'remember', params: startedBefore }],
+        },
+        {
+          guard: 'isActive',
+          target: '#active.serving',
+          actions: ['requestTenants', { type: 'remember', params: activatedBefore }, 'raiseActivated'],
+        },
+        { guard: 'isLeaving', target: '#pendingTermination', actions: { type: 'remember', params: startedBefore } },
+      ],
+    },
+  },
+});
+
+/** Initialized: the platform knows us; everything that must happen before it hears that we start. */
+const initialized = vocabulary.createStateConfig({
+  id: 'initialized',
+  initial: 'preparing',
+  states: {
+    preparing: {
+      always: [
+        { guard: 'hasVolumes', target: 'volumes', actions: { type: 'remember', params: { startedAnything: true } } },
+        { target: 'starting', actions: { type: 'remember', params: { startedAnything: true } } },
+      ],
+    },
+    volumes: gateStates('volumeMount', { target: '#initialized.starting' }),
+    starting: gateStates('instanceStarting', {
+      target: '#started',
+      actions: [{ type: 'decide', params: { event: 'InstanceStartedEvent' } }],
+    }),
+  },
+});
+
+/** Started: services come up, artifacts arrive, ports open. */
+const started = vocabulary.createStateConfig({
+  id: 'started',
+  initial: 'announcing',
+  states: {
+    announcing: {
+      invoke: {
+        id: 'startedDelivery',
+        src: 'delivery',
+        input: { event: 'InstanceStartedEvent', atMostMs: null },
+        onDone: 'startingServers',
+      },
+    },
+    startingServers: gateStates('startServers', {
+      target: '#started.waitingForArtifacts',
+      actions: [{ type: 'remember', params: { mayDeploy: true } }],
+    }),
+    waitingForArtifacts: {
+      always: { guard: 'artifactsAreInPlace', target: 'waitingForPorts' },
+      invoke: {
+        id: 'artifactReminder',
+        src: 'pause',
+        input: { ms: startedAgainMs },
+        onDone: [
+          {
+            guard: 'maySayStartedAgain',
+            target: 'waitingForArtifacts',
+            reenter: true,
+            actions: { type: 'decide', params: { event: 'InstanceStartedEvent' } },
+          },
+          { target: 'waitingForArtifacts', reenter: true },
+        ],
+      },
+    },
+    waitingForPorts: {
+      invoke: {
+        id: 'waitForPorts',
+        src: 'waitForPorts',
+        onDone: {
+          target: 'activating',
+          actions: [
+            { type: 'clearNote', params: { about: 'ports' } },
+            { type: 'remember', params: { failedPortWaits: 0 } },
+          ],
+        },
+        onError: {
+          target: 'portsClosed',
+          actions: [
+            {
+              type: 'note',
+              params: ({ event }) => ({ about: 'ports', condition: 'blocked', text: reasonOf(event.error) }),
+            },
+            { type: 'remember', params: ({ context }) => ({ failedPortWaits: context.failedPortWaits + 1 }) },
+          ],
+        },
+      },
+    },
+    portsClosed: {
+      invoke: {
+        id: 'portsPause',
+        src: 'pause',
+        input: ({ context }) => ({ ms: backOffMs(context.failedPortWaits, portsRetryBaseMs) }),
+        onDone: 'waitingForPorts',
+      },
+      on: { ArtifactUpdated: 'waitingForPorts', 'raised.ArtifactsSettled': 'waitingForPorts' },
+    },
+    activating: gateStates('instanceActivating', {
+      target: '#active',
+      actions: [
+        { type: 'decide', params: { event: 'InstanceActivatedEvent' } },
+        { type: 'remember', params: { activated: true } },
+        'raiseActivated',
+      ],
+    }),
+  },
+});
+
+/** Active: serving. Only a cleanup leads on; an earlier status of our own member never leads back. */
+const active = vocabulary.createStateConfig({
+  id: 'active',
+  initial: 'announcing',
+  states: {
+    announcing: {
+      invoke: {
+        id: 'activatedDelivery',
+        src: 'delivery',
+        input: { event: 'InstanceActivatedEvent', atMostMs: null },
+        onDone: { target: 'serving', actions: 'notifyActivated' },
+      },
+    },
+    serving: {},
+  },
+});
+
+/** PendingTermination: going down. One budget over everything in it; what hangs is left behind when it is spent. */
+const pendingTermination = vocabulary.createStateConfig({
+  id: 'pendingTermination',
+  entry: [
+    { type: 'decide', params: { event: 'InstanceMaintenanceModeEvent' } },
+    { type: 'remember', params: { leaving: true, notes: {} } },
+    'raiseLeaving',
+  ],
+  exit: [{ type: 'decide', params: { event: 'InstanceReadyToShutdownEvent' } }, 'raiseDeparted'],
+  invoke: {
+    id: 'terminationBudget',
+    src: 'pause',
+    input: ({ context }) => ({ ms: context.terminationBudgetMs }),
+    onDone: '#obsolete',
+  },
+  // Asked again while leaving: leaving already.
+  on: { CleanupRequested: {} },
+  initial: 'announcing',
+  states: {
+    announcing: {
+      invoke: {
+        id: 'maintenanceDelivery',
+        src: 'delivery',
+        input: { event: 'InstanceMaintenanceModeEvent', atMostMs: maintenanceOutMs },
+        onDone: [{ guard: 'startedAnything', target: 'draining' }, { target: '#obsolete' }],
+      },
+    },
+    draining: leavingGate('drain', 'cleaning'),
+    cleaning: leavingGate('clean', '#obsolete'),
+  },
+});
+
+/** Obsolete: final. What was decided is delivered however long that takes. */
+const obsolete = vocabulary.createStateConfig({
+  id: 'obsolete',
+  on: { CleanupRequested: {} },
+  initial: 'flushing',
+  states: {
+    flushing: { invoke: { id: 'flushOutbox', src: 'flushOutbox', onDone: 'ended' } },
+    ended: { tags: 'ended' },
+  },
+});
+
+/** The region that people mean when they say "the state of the instance". @see design.md, "The lifecycle machine" */
+export const life = vocabulary.createStateConfig({
+  id: 'life',
+  initial: 'created',
+  invoke: {
+    id: 'activationDeadline',
+    src: 'pause',
+    input: ({ context }) => ({ ms: context.activationDeadlineMs }),
+    onDone: {
+      guard: 'isComingUp',
+      target: '.obsolete',
+      actions: [{ type: 'remember', params: { gaveUp: true } }, 'raiseLeaving', 'raiseDeparted'],
+    },
+  },
+  on: { CleanupRequested: { target: '.pendingTermination' } },
+  states: { created, initialized, started, active, pendingTermination, obsolete },
+});
+
+/** Leaving must always be possible: what `drain` and `clean` come to is recorded and passed over. */
+function leavingGate(gate: 'drain' | 'clean', target: string) {
+  return vocabulary.createStateConfig({
+    invoke: {
+      id: gate,
+      src: 'runGate',
+      input: ({ context }) => ({ gate, budgetMs: context.terminationBudgetMs }),
+      onDone: target,
+      onError: target,
+    },
+  });
+}

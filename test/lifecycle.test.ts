@@ -1,0 +1,444 @@
+import { describe, expect, test } from 'vitest';
+import { initialTransition, transition } from 'xstate';
+import { getShortestPaths } from 'xstate/graph';
+import { conditionOf } from '../state/lifecycle/condition.ts';
+import { lifecycle } from '../state/lifecycle/lifecycle.ts';
+import type { LifecycleInput } from '../state/lifecycle/vocabulary.ts';
+
+type Step = { type: string; [key: string]: unknown };
+type Snapshot = ReturnType<typeof initialTransition<typeof lifecycle>>[0];
+
+const facts: LifecycleInput = {
+  hasRepository: false,
+  gates: { lvsInterface: false, volumeMount: false },
+  activationDeadlineMs: null,
+  terminationBudgetMs: 600_000,
+  cloneRetries: 3,
+  cloneRetryIntervalMs: 10_000,
+};
+const told = (status: string): Step => ({ type: 'MemberTold', status });
+const done = (id: string, output?: unknown): Step => ({ type: `xstate.done.actor.${id}`, output });
+const passed = (gate: string) => done(gate, { kind: 'passed' });
+const failed = (id: string, message: string): Step => ({ type: `xstate.error.actor.${id}`, error: new Error(message) });
+const artifact = (tenantId = '1'): Step => ({ type: 'ArtifactUpdated', tenantId });
+const cleanup: Step = { type: 'CleanupRequested' };
+const found = (changed = true, tenantId = '1') => done('fetchArtifact', { tenantId, commit: 'c0ffee', changed });
+
+const toStarted = [told('Initialized'), passed('instanceStarting')];
+const toServers = [...toStarted, done('startedDelivery'), passed('startServers')];
+const toPlaced = [...toServers, artifact(), found(), passed('artifactUpdating'), done('placeArtifact')];
+const toActive = [...toServers, done('waitForPorts'), passed('instanceActivating')];
+const leave = [cleanup, done('maintenanceDelivery'), passed('drain'), passed('clean'), done('flushOutbox')];
+const wholeLife = [
+  'InstanceStartedEvent',
+  'InstanceActivatedEvent',
+  'InstanceMaintenanceModeEvent',
+  'InstanceReadyToShutdownEvent',
+];
+
+describe('a life', () => {
+  test('goes from created to obsolete, and decides each status event once', () => {
+    const { states, decided } = live([...toActive, done('activatedDelivery'), ...leave]);
+
+    expect(states).toEqual(['created', 'initialized', 'started', 'active', 'pendingTermination', 'obsolete']);
+    expect(decided).toEqual(wholeLife);
+  });
+
+  test('with a repository waits for its artifacts before it looks at the ports', () => {
+    const waiting = live(toServers, { hasRepository: true });
+    const placed = live([...toPlaced, passed('artifactUpdated')], { hasRepository: true });
+
+    expect(waiting.path).toBe('started.waitingForArtifacts');
+    expect(placed.path).toBe('started.waitingForPorts');
+  });
+
+  test('does not start before the platform knows it as initialized', () => {
+    for (const status of ['Absent', 'Created', 'Suspended', 'Terminated']) {
+      expect(live([told(status)]).path).toBe('created.joining');
+    }
+    expect(live([told('Absent'), told('Created'), told('Initialized')]).path).toBe('initialized.starting.running');
+  });
+
+  test('makes the virtual interface before it asks for the topology, and mounts volumes before anything starts', () => {
+    const gates = { lvsInterface: true, volumeMount: true };
+
+    const early = live([told('Initialized')], { gates });
+    const later = live([told('Initialized'), passed('lvsInterface')], { gates });
+
+    expect(early.path).toBe('created.virtualInterface.running');
+    expect(later.path).toBe('initialized.volumes.running');
+    expect(live([told('Initialized'), passed('lvsInterface'), passed('volumeMount')], { gates }).path).toBe(
+      'initialized.starting.running',
+    );
+  });
+});
+
+describe('an agent that was restarted', () => {
+  test.for([
+    {
+      summary: 'Starting: goes on in started, Started is not said again',
+      status: 'Starting',
+      path: 'started.announcing',
+    },
+    { summary: 'Active: serves and reports at once', status: 'Active', path: 'active.serving' },
+    { summary: 'In_Maintenance: goes on leaving', status: 'In_Maintenance', path: 'pendingTermination.announcing' },
+    { summary: 'ReadyToShutDown: goes on leaving', status: 'ReadyToShutDown', path: 'pendingTermination.announcing' },
+  ])('$summary', ({ status, path }) => {
+    const life = live([told(status)]);
+
+    expect(life.path).toBe(path);
+    expect(life.decided).not.toContain('InstanceStartedEvent');
+    expect(life.decided).not.toContain('InstanceActivatedEvent');
+  });
+
+  test('reports statistics when the platform shows Active, and cleans what an earlier run started', () => {
+    const active = live([told('Active')]);
+    const leaving = live([told('Starting'), cleanup, done('maintenanceDelivery')]);
+
+    expect(active.snapshot.value).toMatchObject({ health: 'reporting' });
+    expect(leaving.path).toBe('pendingTermination.draining');
+  });
+});
+
+describe('once active', () => {
+  test('an earlier status of our own member never leads back', () => {
+    for (const status of ['Created', 'Initialized', 'Starting', 'Absent', 'In_Maintenance']) {
+      expect(live([...toActive, done('activatedDelivery'), told(status)]).path).toBe('active.serving');
+    }
+  });
+
+  test('a member that is no longer listed is told, and forgotten when it is back', () => {
+    const gone = live([...toActive, told('Absent')]);
+    const back = live([...toActive, told('Absent'), told('Active')]);
+
+    expect(gone.condition).toMatchObject({
+      condition: 'degraded',
+      message: expect.stringContaining('no longer lists'),
+    });
+    expect(back.condition).toEqual({ condition: 'ok', message: '' });
+  });
+
+  test('statistics go on during maintenance and end with ReadyToShutdown', () => {
+    const leaving = live([...toActive, cleanup]);
+    const obsolete = live([...toActive, cleanup, done('terminationBudget')]);
+
+    expect(leaving.snapshot.value).toMatchObject({ health: 'reporting' });
+    expect(obsolete.snapshot.value).toMatchObject({ health: 'silent' });
+  });
+});
+
+describe('a cleanup', () => {
+  const lives: { summary: string; steps: Step[]; input?: Partial<LifecycleInput>; cleans: boolean }[] = [
+    { summary: 'before the platform was heard', steps: [], cleans: false },
+    {
+      summary: 'while the virtual interface is made',
+      steps: [],
+      input: { gates: { lvsInterface: true, volumeMount: false } },
+      cleans: false,
+    },
+    { summary: 'while instanceStarting runs', steps: [told('Initialized')], cleans: true },
+    { summary: 'while Started is on its way', steps: toStarted, cleans: true },
+    { summary: 'while startServers runs', steps: [...toStarted, done('startedDelivery')], cleans: true },
+    { summary: 'while waiting for artifacts', steps: toServers, input: { hasRepository: true }, cleans: true },
+    {
+      summary: 'in the middle of a clone',
+      steps: [...toServers, artifact()],
+      input: { hasRepository: true },
+      cleans: true,
+    },
+    { summary: 'while artifactUpdated runs', steps: toPlaced, input: { hasRepository: true }, cleans: true },
+    { summary: 'while ports stay closed', steps: [...toServers, failed('waitForPorts', 'closed')], cleans: true },
+    { summary: 'while active', steps: [...toActive, done('activatedDelivery')], cleans: true },
+  ];
+
+  test.for(lives)('$summary leads to the end at once', ({ steps, input, cleans }) => {
+    const leaving = live([...steps, cleanup, done('maintenanceDelivery')], input);
+    const { states, decided, snapshot } = live([...steps, ...leave], input);
+
+    expect(leaving.path).toBe(cleans ? 'pendingTermination.draining' : 'obsolete.flushing');
+    expect(states.slice(-2)).toEqual(['pendingTermination', 'obsolete']);
+    expect(decided.slice(-2)).toEqual(['InstanceMaintenanceModeEvent', 'InstanceReadyToShutdownEvent']);
+    expect(snapshot.value).toMatchObject({ artifacts: 'stopped' });
+  });
+
+  test('that is repeated changes nothing, and nothing is invented after it', () => {
+    const { decided } = live([
+      ...toServers,
+      cleanup,
+      cleanup,
+      done('waitForPorts'),
+      passed('instanceActivating'),
+      ...leave,
+      cleanup,
+    ]);
+
+    expect(decided).toEqual(['InstanceStartedEvent', 'InstanceMaintenanceModeEvent', 'InstanceReadyToShutdownEvent']);
+  });
+
+  test('ends when its budget is spent, whatever hangs', () => {
+    for (const hangsIn of [[], [done('maintenanceDelivery')], [done('maintenanceDelivery'), passed('drain')]]) {
+      const { path, decided } = live([...toActive, cleanup, ...hangsIn, done('terminationBudget')]);
+
+      expect(path).toBe('obsolete.flushing');
+      expect(decided.at(-1)).toBe('InstanceReadyToShutdownEvent');
+    }
+  });
+
+  test('passes over what drain and clean come to', () => {
+    const steps = [
+      cleanup,
+      done('maintenanceDelivery'),
+      failed('drain', 'no'),
+      done('clean', { kind: 'blocked', reason: 'no' }),
+    ];
+
+    expect(live([...toActive, ...steps]).path).toBe('obsolete.flushing');
+  });
+});
+
+describe('artifacts', () => {
+  const withRepository = { hasRepository: true };
+
+  test('that cannot be fetched never activate the instance, and are tried again', () => {
+    const waiting = live([...toServers, artifact(), failed('fetchArtifact', 'cannot clone')], withRepository);
+    const again = live(
+      [...toServers, artifact(), failed('fetchArtifact', 'cannot clone'), done('artifactPause')],
+      withRepository,
+    );
+
+    expect(waiting.path).toBe('started.waitingForArtifacts');
+    expect(waiting.condition).toEqual({ condition: 'waiting', message: 'cannot clone' });
+    expect(again.snapshot.value).toMatchObject({ artifacts: { deploying: 'fetching' } });
+  });
+
+  test('are blocked, for people, when the configured retries are spent', () => {
+    const retries = Array.from({ length: 3 }, () => [
+      failed('fetchArtifact', 'cannot clone'),
+      done('artifactPause'),
+    ]).flat();
+
+    const { condition } = live(
+      [...toServers, artifact(), ...retries, failed('fetchArtifact', 'still')],
+      withRepository,
+    );
+
+    expect(condition).toEqual({ condition: 'blocked', message: 'still' });
+  });
+
+  test('that failed are fetched at once when the next event comes', () => {
+    const { snapshot } = live(
+      [...toServers, artifact(), failed('fetchArtifact', 'cannot clone'), artifact()],
+      withRepository,
+    );
+
+    expect(snapshot.value).toMatchObject({ artifacts: { deploying: 'fetching' } });
+  });
+
+  test('wait for the start hooks, however early their event comes', () => {
+    const early = live([artifact(), ...toStarted, done('startedDelivery')], withRepository);
+    const ready = live([artifact(), ...toServers], withRepository);
+
+    expect(early.snapshot.value).toMatchObject({ artifacts: 'idle' });
+    expect(ready.snapshot.value).toMatchObject({ artifacts: { deploying: 'fetching' } });
+  });
+
+  test('that did not change run no hooks, unless those have not succeeded yet', () => {
+    const active = [...toPlaced, passed('artifactUpdated'), done('waitForPorts'), passed('instanceActivating')];
+
+    const unchanged = live([...active, artifact(), found(false)], withRepository);
+    const neverRun = live([...toServers, artifact(), found(false)], withRepository);
+
+    expect(unchanged.snapshot.value).toMatchObject({ artifacts: 'idle' });
+    expect(neverRun.snapshot.value).toMatchObject({ artifacts: { deploying: { updating: 'running' } } });
+  });
+
+  test('of one tenant hold up no other', () => {
+    const steps = [artifact('1'), artifact('2'), failed('fetchArtifact', 'gone'), found(true, '2')];
+
+    const { snapshot } = live([...toServers, ...steps], withRepository);
+
+    expect(snapshot.context.deploying).toMatchObject({ tenantId: '2' });
+    expect(snapshot.context.failedDeployments).toEqual({ 1: 1 });
+  });
+
+  test('refused by a hook are looked at again with the next event', () => {
+    const veto = done('artifactUpdating', { kind: 'blocked', reason: 'policy' });
+
+    const blocked = live([...toServers, artifact(), found(), veto], withRepository);
+    const again = live([...toServers, artifact(), found(), veto, artifact()], withRepository);
+
+    expect(blocked.condition).toEqual({ condition: 'blocked', message: 'artifactUpdating: policy' });
+    expect(again.snapshot.value).toMatchObject({ artifacts: { deploying: 'fetching' } });
+  });
+
+  test('that do not arrive let Started be said again, as long as that is harmless', () => {
+    const reminder = done('artifactReminder');
+
+    const said = live([...toServers, told('Starting'), reminder, reminder], withRepository);
+    const harmful = live([...toServers, told('Active'), reminder], withRepository);
+    const busy = live([...toServers, told('Starting'), artifact(), reminder], withRepository);
+
+    expect(said.decided).toEqual(Array.from({ length: 3 }, () => 'InstanceStartedEvent'));
+    expect(harmful.decided).toEqual(['InstanceStartedEvent']);
+    expect(busy.decided).toEqual(['InstanceStartedEvent']);
+  });
+});
+
+describe('a gate', () => {
+  test('that is closed holds the life and says why, until its cause changes', () => {
+    const veto = done('startServers', { kind: 'blocked', reason: 'no licence' });
+
+    const blocked = live([...toStarted, done('startedDelivery'), veto]);
+    const again = live([...toStarted, done('startedDelivery'), veto, artifact()]);
+
+    expect(blocked.path).toBe('started.startingServers.blocked');
+    expect(blocked.condition).toEqual({ condition: 'blocked', message: 'startServers: no licence' });
+    expect(again.path).toBe('started.startingServers.running');
+  });
+
+  test('that is held says what it waits for, until it is passed', () => {
+    const held = { type: 'GateHeld', gate: 'startServers', reason: '3 connections open' };
+
+    const waiting = live([...toStarted, done('startedDelivery'), held]);
+    const passedOn = live([...toStarted, done('startedDelivery'), held, passed('startServers')]);
+
+    expect(waiting.condition).toEqual({ condition: 'waiting', message: 'startServers: 3 connections open' });
+    expect(passedOn.snapshot.context.notes).toEqual({});
+  });
+
+  test('that passed with a complaint leaves the instance degraded', () => {
+    const complaint = done('startServers', { kind: 'passed', degraded: 'StartServers.sh exited with 3' });
+
+    const { path, condition } = live([...toStarted, done('startedDelivery'), complaint]);
+
+    expect(path).toBe('started.waitingForPorts');
+    expect(condition).toEqual({ condition: 'degraded', message: 'startServers: StartServers.sh exited with 3' });
+  });
+});
+
+describe('ports', () => {
+  test('that stay closed block the instance, and are watched again after a pause or the next artifact', () => {
+    const closed = [...toServers, failed('waitForPorts', 'port 80 is closed')];
+
+    expect(live(closed).condition).toEqual({ condition: 'blocked', message: 'port 80 is closed' });
+    expect(live([...closed, done('portsPause')]).path).toBe('started.waitingForPorts');
+    expect(live([...closed, artifact()]).path).toBe('started.waitingForPorts');
+    expect(live([...closed, done('portsPause'), done('waitForPorts')]).condition.condition).toBe('waiting');
+  });
+});
+
+describe('the activation deadline', () => {
+  test('gives up an instance that is not active in time, and no other', () => {
+    const late = live([...toServers, done('activationDeadline')]);
+    const active = live([...toActive, done('activationDeadline')]);
+    const leaving = live([...toServers, cleanup, done('activationDeadline')]);
+
+    expect(late.path).toBe('obsolete.flushing');
+    expect(late.snapshot.context.gaveUp).toBe(true);
+    expect(active.path).toBe('active.announcing');
+    expect(leaving.path).toBe('pendingTermination.announcing');
+  });
+});
+
+describe('every way through the machine', () => {
+  const gates = { lvsInterface: true, volumeMount: true };
+  const paths = getShortestPaths(lifecycle, {
+    input: { ...facts, hasRepository: true, gates },
+    events: everyEvent() as never,
+    // Where it is, without what it remembers: counters would make the ways endless.
+    serializeState: ({ value }) => JSON.stringify(value),
+    limit: 50_000,
+  });
+
+  test('reaches every state there is', () => {
+    const reached = new Set(paths.flatMap(({ state }) => pathsIn(state.value)));
+
+    expect(leavesOf(lifecycle.root).filter((leaf) => !reached.has(leaf))).toEqual([]);
+  });
+
+  test('can be left by a cleanup, and then ends', () => {
+    const stuck = paths.filter(({ state }) => {
+      const end = leave.reduce((now, step) => transition(lifecycle, now, step as never)[0], state);
+      return !end.hasTag('ended') && !state.hasTag('ended');
+    });
+
+    expect(stuck.map(({ state }) => state.value)).toEqual([]);
+    expect(paths.length).toBeGreaterThan(40);
+  });
+});
+
+function everyEvent(): Step[] {
+  const gates = [
+    'lvsInterface',
+    'volumeMount',
+    'instanceStarting',
+    'startServers',
+    'artifactUpdating',
+    'artifactUpdated',
+    'instanceActivating',
+  ];
+  const actors = [
+    'startedDelivery',
+    'activatedDelivery',
+    'maintenanceDelivery',
+    'waitForPorts',
+    'placeArtifact',
+    'portsPause',
+    'artifactPause',
+    'artifactReminder',
+    'activationDeadline',
+    'terminationBudget',
+    'flushOutbox',
+  ];
+  return [
+    ...['Absent', 'Created', 'Initialized', 'Starting', 'Active', 'In_Maintenance'].map(told),
+    artifact('1'),
+    cleanup,
+    found(true),
+    found(false),
+    ...[...gates, 'drain', 'clean'].flatMap((gate) => [passed(gate), done(gate, { kind: 'blocked', reason: 'no' })]),
+    ...actors.map((actor) => done(actor)),
+    ...['fetchArtifact', 'placeArtifact', 'waitForPorts'].map((actor) => failed(actor, 'no')),
+  ];
+}
+
+/** `life.started.waitingForPorts`, one per region. */
+function pathsIn(value: unknown, prefix: readonly string[] = []): string[] {
+  if (typeof value === 'string') return [[...prefix, value].join('.')];
+  return Object.entries(value as object).flatMap(([key, inner]) => pathsIn(inner, [...prefix, key]));
+}
+
+/** States nobody can be seen in, because they lead on at once, are left out. */
+function leavesOf(node: typeof lifecycle.root): string[] {
+  const children = Object.values(node.states) as (typeof lifecycle.root)[];
+  if (children.length > 0) return children.flatMap(leavesOf);
+  const passing = node.always?.some(({ guard }) => guard === undefined) ?? false;
+  return passing ? [] : [node.path.join('.')];
+}
+
+/** Lets the machine live through `steps`: the states it entered, the events it decided, where it is. */
+function live(steps: readonly Step[], input: Partial<LifecycleInput> = {}) {
+  let [snapshot] = initialTransition(lifecycle, { ...facts, ...input });
+  const states = [pathOf(snapshot).split('.')[0]];
+  const decided: string[] = [];
+  for (const step of steps) {
+    const [next, actions] = transition(lifecycle, snapshot, step as Parameters<typeof transition<typeof lifecycle>>[2]);
+    decided.push(
+      ...actions.filter(({ type }) => type === 'decide').map(({ params }) => (params as { event: string }).event),
+    );
+    snapshot = next;
+    const state = pathOf(snapshot).split('.')[0];
+    if (states.at(-1) !== state) states.push(state);
+  }
+  const path = pathOf(snapshot);
+  return { snapshot, states, decided, path, condition: conditionOf(path.split('.')[0] ?? '', snapshot.context.notes) };
+}
+
+/** `started.waitingForPorts`: where the life region is. */
+function pathOf(snapshot: Snapshot): string {
+  const path: string[] = [];
+  let value: unknown = (snapshot.value as { life: unknown }).life;
+  for (; typeof value === 'object' && value !== null; value = Object.values(value)[0])
+    path.push(Object.keys(value)[0] ?? '');
+  return [...path, String(value)].join('.');
+}
