@@ -1,0 +1,32 @@
+/** A deadline that whom it is for may move, up to a cap. Its signal aborts when it is reached. */
+export type TimeLimit = Disposable & {
+  readonly signal: AbortSignal;
+  /** Ends no sooner than `ms` from now; never later than the cap, never sooner than before. */
+  extend(ms: number): void;
+};
+
+const longestTimerMs = 2 ** 31 - 1;
+
+/** @param capMs - from the start, like `limitMs` */
+export function createTimeLimit(limitMs: number, capMs: number): TimeLimit {
+  const reached = new AbortController();
+  const startedAt = performance.now();
+  let endsAfterMs = limitMs;
+  let timer = arm();
+  return {
+    signal: reached.signal,
+    extend(ms) {
+      const wantedMs = Math.min(performance.now() - startedAt + ms, capMs);
+      if (wantedMs <= endsAfterMs) return;
+      endsAfterMs = wantedMs;
+      clearTimeout(timer);
+      timer = arm();
+    },
+    [Symbol.dispose]: () => clearTimeout(timer),
+  };
+
+  function arm(): NodeJS.Timeout {
+    const leftMs = endsAfterMs - (performance.now() - startedAt);
+    return setTimeout(() => reached.abort(), Math.min(Math.max(0, leftMs), longestTimerMs));
+  }
+}

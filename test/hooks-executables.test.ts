@@ -1,0 +1,83 @@
+import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { never, test } from './support/hooks.ts';
+
+const log = (word: string) => `echo ${word} >> ../order`;
+
+test('runs the Stratos script first, then by number and by name, without reading names as text', async ({ stage }) => {
+  await stage.script('startServers/10-b', log('10-b'));
+  await stage.script('startServers/9-z', log('9-z'));
+  await stage.script('startServers/10-a', log('10-a'));
+  await stage.script('startServers/00-first', log('00-first'));
+  await stage.script('StartServers.sh', log('stratos'));
+  const hooks = stage.hooks();
+
+  const outcome = await hooks.gate('startServers', {}, { signal: never() });
+
+  expect(outcome).toEqual({ kind: 'passed' });
+  expect(stage.lines('order')).toEqual(['stratos', '00-first', '9-z', '10-a', '10-b']);
+});
+
+test('looks at the folder afresh each time', async ({ stage }) => {
+  await stage.script('instanceStarting/10-old', log('old'));
+  const hooks = stage.hooks();
+  await hooks.gate('instanceStarting', {}, { signal: never() });
+  await rm(join(stage.extensionsDir, 'instanceStarting/10-old'));
+  await stage.script('instanceStarting/20-new', log('new'));
+
+  await hooks.gate('instanceStarting', {}, { signal: never() });
+
+  expect(stage.lines('order')).toEqual(['old', 'new']);
+});
+
+test.for([
+  { problem: 'notExecutable', prepare: (path: string) => chmod(path, 0o644) },
+  { problem: 'worldWritable', prepare: (path: string) => chmod(path, 0o777) },
+  { problem: 'lineEndings', prepare: (path: string) => writeFile(path, '#!/bin/sh\r\nexit 0\r\n') },
+  { problem: 'lineEndings', prepare: (path: string) => writeFile(path, '#!/usr/bin/env sh\r\nexit 0\r\n') },
+  { problem: 'interpreter', prepare: (path: string) => writeFile(path, '#!/no/such/python -u\n') },
+  { problem: 'missing', prepare: (path: string) => rm(path).then(() => symlink('/no/such/file', path)) },
+  { problem: 'notAFile', prepare: (path: string) => rm(path).then(() => mkdir(path)) },
+])(
+  'a script with the problem $problem blocks, and the log says what to do',
+  async ({ problem, prepare }, { stage }) => {
+    await stage.script('startServers/10-it', log('ran'));
+    await prepare(join(stage.extensionsDir, 'startServers/10-it'));
+
+    const outcome = await stage.hooks().gate('startServers', {}, { signal: never() });
+
+    expect(outcome).toMatchObject({ kind: 'blocked', by: 'failure', executable: 'startServers/10-it' });
+    expect(stage.lines('order')).toEqual([]);
+    expect(stage.logged('hook.blocked')).toMatchObject([
+      { code: 'HOOK_UNUSABLE', remedy: expect.stringMatching(/\.$/), err: { problem } },
+    ]);
+  },
+);
+
+test('a file that is no hook by its name is named in the log, once', async ({ stage }) => {
+  await stage.script('startServers/warm', log('warm'));
+  await stage.script('startServers/20-old~', log('old'));
+  await stage.script('startServers/.hidden', log('hidden'));
+  const hooks = stage.hooks();
+  await hooks.gate('startServers', {}, { signal: never() });
+
+  await hooks.gate('startServers', {}, { signal: never() });
+
+  expect(stage.lines('order')).toEqual([]);
+  const misnamed = stage.logged('hook.misnamed').map(({ file }) => file);
+  expect(misnamed.sort()).toEqual(['startServers/20-old~', 'startServers/warm']);
+});
+
+test('a hook folder that is none blocks, but not when we leave', async ({ stage }) => {
+  await Promise.all(['startServers', 'clean'].map((name) => writeFile(join(stage.extensionsDir, name), 'a file')));
+  const hooks = stage.hooks();
+
+  const [starting, leaving] = await Promise.all([
+    hooks.gate('startServers', {}, { signal: never() }),
+    hooks.gate('clean', {}, { signal: never(), budgetMs: 1_000 }),
+  ]);
+
+  expect(starting).toMatchObject({ kind: 'blocked', by: 'failure' });
+  expect(leaving).toMatchObject({ kind: 'passed', degraded: expect.stringContaining('cannot look into') });
+});
