@@ -1,0 +1,135 @@
+import { lstat, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isRefusal } from './failures.ts';
+import { type Credential, type Git, type GitCall, GitError } from './git.ts';
+
+/** The newest commit of the artifact that is here, placed or not. */
+const fetchedRef = 'refs/cartridge-agent/fetched';
+/** The commit all of whose files are in place. Missing until the first one is. */
+const placedRef = 'refs/cartridge-agent/placed';
+const marker = 'cartridge-agent';
+
+/** A clone: the folder with `.git` in it, and how git is called there. */
+export interface Repository {
+  readonly folder: string;
+  run(
+    args: readonly string[],
+    more?: Pick<GitCall, 'credential' | 'input' | 'environment' | 'onProgress'>,
+  ): Promise<string>;
+}
+
+/** The clone in `folder`. Nothing is read or written yet. */
+export function repositoryIn(folder: string, git: Git, job: Pick<GitCall, 'tree' | 'signal'>): Repository {
+  return { folder, run: (args, more) => git.run(args, { ...job, ...more, folder }) };
+}
+
+/** Whether the folder holds a clone this agent made: another one may have configuration that runs commands. */
+export async function isOurs(folder: string): Promise<boolean> {
+  const gitFolder = await lstat(join(folder, '.git')).catch(() => null);
+  const mark = await lstat(join(folder, '.git', marker)).catch(() => null);
+  return gitFolder?.isDirectory() === true && mark?.isFile() === true;
+}
+
+/** Makes an empty clone of ours. Its folder must be there. */
+export async function initRepository(repository: Repository, { branch }: { branch: string | null }): Promise<void> {
+  // The branch here is a name only: which one of the remote it follows is said at each fetch (protocol.md 8.3).
+  await repository.run(['init', '--quiet', `--initial-branch=${branch ?? 'master'}`]);
+  await writeFile(join(repository.folder, '.git', marker), 'made by cartridge-agent\n');
+}
+
+/**
+ * Writes the whole configuration of the clone, but for what git found out about the file system: a changed URL takes
+ * effect, and so does nothing that whoever may write below APPLICATION_PATH has put there for git to run.
+ */
+export async function configure({ folder }: Repository, url: string): Promise<void> {
+  const file = join(folder, '.git', 'config');
+  const before = await readFile(file, 'utf8').catch(() => '');
+  const probed = before.match(/^\s*(filemode|symlinks|ignorecase) = (true|false)$/gm) ?? [];
+  const lines = [
+    '[core]',
+    ...['repositoryformatversion = 0', 'bare = false', 'logallrefupdates = true', ...probed].map(
+      (line) => `\t${line.trim()}`,
+    ),
+    '[remote "origin"]',
+    `\turl = "${url.replaceAll(/["\\]/g, '\\$&')}"`,
+    '\tfetch = +refs/heads/*:refs/remotes/origin/*',
+  ];
+  const text = `${lines.join('\n')}\n`;
+  if (text === before) return;
+  await writeFile(`${file}.new`, text);
+  await rename(`${file}.new`, file);
+}
+
+/**
+ * Brings the newest commit of the remote here; no file in place is touched. A server that refuses the credential is
+ * asked without: user names are given for public repositories too.
+ *
+ * @param options - `branch`: null for the one the remote calls HEAD
+ */
+export async function download(
+  repository: Repository,
+  options: { branch: string | null; credential: Credential | null } & Pick<GitCall, 'onProgress'>,
+): Promise<void> {
+  const { branch, credential, ...more } = options;
+  const from = branch === null ? 'HEAD' : `refs/heads/${branch}`;
+  const args = [
+    'fetch',
+    '--progress',
+    '--no-tags',
+    '--no-recurse-submodules',
+    '--no-write-fetch-head',
+    'origin',
+    `+${from}:${fetchedRef}`,
+  ];
+  try {
+    await repository.run(args, { ...more, credential });
+  } catch (error) {
+    if (credential === null || !isRefusal(error)) throw error;
+    await repository.run(args, more).catch(() => {
+      throw error;
+    });
+  }
+}
+
+/** Which commit is in place, and which was fetched last; null where there is none. */
+export async function readCommits({ run }: Repository): Promise<{ placed: string | null; fetched: string | null }> {
+  const lines = await run(['for-each-ref', '--format=%(refname) %(objectname)', fetchedRef, placedRef]);
+  const commits = new Map(lines.split('\n').map((line) => line.split(' ') as [string, string]));
+  return { placed: commits.get(placedRef) ?? null, fetched: commits.get(fetchedRef) ?? null };
+}
+
+/** From now on `commit` is the one in place. */
+export async function markPlaced({ run }: Repository, commit: string): Promise<void> {
+  await run(['update-ref', placedRef, commit]);
+}
+
+/** Paths that differ between two commits, in git's order; all of `to` when `from` is null. */
+export async function pathsBetween({ run }: Repository, from: string | null, to: string): Promise<string[]> {
+  const output =
+    from === null
+      ? await run(['ls-tree', '-r', '-z', '--name-only', to])
+      : await run(['diff-tree', '-r', '-z', '--name-only', '--no-renames', from, to]);
+  return output.split('\0').filter((path) => path !== '');
+}
+
+/** Removes what a git that was killed leaves behind: locks that block every later job, and half a pack. */
+export async function removeDebris(folder: string): Promise<void> {
+  const gitFolder = join(folder, '.git');
+  const refs = await namesIn(join(gitFolder, 'refs'), { recursive: true });
+  const packs = await namesIn(join(gitFolder, 'objects', 'pack'));
+  const debris = [
+    ...(await namesIn(gitFolder)).filter((name) => name.endsWith('.lock')),
+    ...refs.filter((name) => name.endsWith('.lock')).map((name) => join('refs', name)),
+    ...packs.filter((name) => name.startsWith('tmp_')).map((name) => join('objects', 'pack', name)),
+  ];
+  await Promise.all(debris.map((name) => rm(join(gitFolder, name), { force: true })));
+}
+
+/** Whether something was thrown by git or the file system; all else is a defect. */
+export function isForeign(thrown: unknown): boolean {
+  return thrown instanceof GitError || (thrown instanceof Error && 'syscall' in thrown);
+}
+
+async function namesIn(folder: string, options: { recursive?: boolean } = {}): Promise<string[]> {
+  return await readdir(folder, { ...options, encoding: 'utf8' }).catch(() => []);
+}
