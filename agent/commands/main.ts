@@ -1,0 +1,66 @@
+import { type Command, type CommandIo, exitCodes } from './command.ts';
+
+// Loaded when asked for: `run` pays for no other command, nor for the libraries behind it.
+const commands: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
+  run: {
+    summary: 'runs the agent in the foreground: --conf FILE (default /etc/cartridge-agent/agent.conf)',
+    load: async () => (await import('./run.ts')).run,
+  },
+  events: {
+    summary: 'prints every event on a broker: --broker URL [--event NAME] [--member TEXT] [--json]',
+    load: async () => (await import('./events.ts')).events,
+  },
+  demo: {
+    summary: 'walks a whole life on a simulated platform: [--keep] [--broker URL]',
+    load: async () => (await import('./demo.ts')).demo,
+  },
+};
+
+/**
+ * The command line: `cartridge-agent COMMAND ...`.
+ *
+ * @returns the exit code; see {@link exitCodes}
+ */
+export async function main([name = '', ...args]: readonly string[]): Promise<number> {
+  if (['--help', '-h', 'help'].includes(name) || (name === 'run' && args.includes('--help'))) {
+    process.stdout.write(usage());
+    return exitCodes.done;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    process.stderr.write(`${name === '' ? 'no command given' : `there is no command "${name}"`}\n\n${usage()}`);
+    return exitCodes.usage;
+  }
+  const { stdout, stderr, env } = process;
+  const io: CommandIo = { stdout, stderr, env, signal: abortOn('SIGTERM', 'SIGINT', 'SIGHUP') };
+  const run = await command.load();
+  try {
+    return await run(args, io);
+  } catch (error) {
+    if (!isUsageError(error)) throw error;
+    process.stderr.write(`${error.message}\n\n${usage()}`);
+    return exitCodes.usage;
+  }
+}
+
+function usage(): string {
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(8)}${summary}`);
+  return `usage: cartridge-agent COMMAND\n\n${lines.join('\n')}\n`;
+}
+
+/** The first signal asks everything to stop; the second one is from somebody who has waited long enough. */
+function abortOn(...signals: NodeJS.Signals[]): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of signals) {
+    process.on(signal, () => {
+      if (stopping.signal.aborted) process.exit(128 + (signal === 'SIGINT' ? 2 : signal === 'SIGHUP' ? 1 : 15));
+      stopping.abort(signal);
+    });
+  }
+  return stopping.signal;
+}
+
+/** What `parseArgs` throws at misspelt options. */
+function isUsageError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS_');
+}

@@ -1,0 +1,53 @@
+import { flushCompileCache } from 'node:module';
+import { parseArgs } from 'node:util';
+import { describeConfig } from '../../state/config/describe.ts';
+import { ConfigError, formatProblems } from '../../state/config/problems.ts';
+import { runAgent } from '../agent.ts';
+import { type LoadedConfig, loadConfig } from '../config.ts';
+import { createLog, type Log } from '../log.ts';
+import { type Command, exitCodes } from './command.ts';
+
+const cacheFlushMs = 5_000;
+const defaultConfFile = '/etc/cartridge-agent/agent.conf';
+
+/** `run [--conf FILE]`: the agent, in the foreground, until the instance is gone or a signal stops it. */
+export const run: Command = async (args, { stderr, env, signal }) => {
+  const { values } = parseArgs({ args: [...args], options: { conf: { type: 'string', default: defaultConfFile } } });
+  const loaded = loadOrNull(values.conf, stderr);
+  if (loaded === null) return exitCodes.configuration;
+
+  const { config } = loaded;
+  const { memberId: member, clusterId: cluster } = config.instance;
+  const pretty = config.log.format === 'pretty' || (config.log.format === null && process.stdout.isTTY === true);
+  const log = createLog({ level: config.log.level, pretty, colour: env['NO_COLOR'] === undefined }).child({
+    member,
+    cluster,
+  });
+  logStart(loaded, log);
+  // Written when the start is over; Node itself would do it at the exit only, which a crash never sees.
+  setTimeout(flushCompileCache, cacheFlushMs).unref();
+  const { gaveUp } = await runAgent({ config, log, environment: env, signal });
+  // A probe of a port that swallows packets stays open for minutes; nothing else may be waited for by now.
+  setTimeout(() => process.exit(), 100).unref();
+  return gaveUp ? exitCodes.gaveUp : exitCodes.done;
+};
+
+/** The report goes to stderr as text: there is no log yet that anybody configured. */
+function loadOrNull(confFile: string, stderr: NodeJS.WritableStream): LoadedConfig | null {
+  try {
+    return loadConfig({ confFile });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    stderr.write(formatProblems(error));
+    return null;
+  }
+}
+
+function logStart({ config, warnings, sources }: LoadedConfig, log: Log): void {
+  const files = [...sources.confFiles, sources.launchParams];
+  const runtime = { pid: process.pid, node: process.version };
+  log.info({ event: 'agent.started', ...runtime, files, config: describeConfig(config) }, 'agent started');
+  for (const { wrong, write, ...place } of warnings) {
+    log.warn({ event: 'config.warning', ...place, wrong, remedy: write }, 'configuration needs a look');
+  }
+}

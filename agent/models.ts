@@ -1,0 +1,32 @@
+import type { Config } from '../state/config/config.ts';
+import { createTenants, type Tenants } from '../state/tenants.ts';
+import { createTopology, findCluster, findMember, type Topology } from '../state/topology.ts';
+import type { CommonValues } from './hooks/environment.ts';
+
+/** What the platform has told us so far, and what scripts are told of it. */
+export type Models = {
+  readonly topology: Topology;
+  readonly tenants: Tenants;
+  /** @param mbIp - host of the broker in use; see protocol.md section 7.2 */
+  facts(mbIp: string): CommonValues;
+};
+
+export function createModels({ instance, loadBalancer }: Config): Models {
+  const topology = createTopology();
+  const tenants = createTenants();
+  return {
+    topology,
+    tenants,
+    facts(mbIp) {
+      const [balancer] = findCluster(topology, loadBalancer.clusterId ?? '')?.members.values() ?? [];
+      return {
+        mbIp,
+        lbIp: balancer?.defaultPrivateIP ?? loadBalancer.privateIp,
+        lbPublicIp: balancer?.defaultPublicIP ?? loadBalancer.publicIp,
+        serviceProperties: topology.services.get(instance.serviceName)?.properties ?? {},
+        clusterProperties: findCluster(topology, instance.clusterId)?.properties ?? {},
+        memberProperties: findMember(topology, instance.memberId)?.properties ?? {},
+      };
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import type { Config } from '../state/config/config.ts';
+import type { StatusEvent } from '../state/lifecycle/vocabulary.ts';
+import { topicOf, writeMessage } from '../state/messages/topics.ts';
+import type { Broker } from './broker/broker.ts';
+import type { Deployments } from './deployments.ts';
+import { publishStatistics } from './health.ts';
+import type { GateStatus } from './hooks/gate.ts';
+import type { Hooks } from './hooks/hooks.ts';
+import type { World } from './lifecycle.ts';
+import type { Log } from './log.ts';
+import type { Outbox } from './outbox.ts';
+import { waitForPorts } from './ports.ts';
+import type { Requests } from './requests.ts';
+
+/** The parts that the orders of the machine go to. */
+type Parts = {
+  config: Config;
+  broker: Broker;
+  hooks: Hooks;
+  outbox: Outbox;
+  requests: Requests;
+  deployments: Deployments;
+  log: Log;
+};
+
+/** What the machine orders, done by the parts. */
+export function createWorld({ config, broker, hooks, outbox, requests, deployments, log }: Parts): World {
+  return {
+    requestTopology: (signal) => requests.topologyUntilAnswered(signal),
+    requestTenants: () => requests.tenants(),
+    runGate: ({ gate, tenantId, budgetMs }, onHeld, signal) => {
+      const onStatus = ({ kind, text }: GateStatus) => (kind === 'held' ? onHeld(text) : undefined);
+      const options = { signal, onStatus, ...(budgetMs === undefined ? {} : { budgetMs }) };
+      if (gate === 'lvsInterface') return hooks.gate(gate, { virtualIp: config.hooks.lvsVirtualIp ?? '' }, options);
+      if (gate === 'volumeMount') {
+        return hooks.gate(gate, { persistenceMapping: config.hooks.persistenceMapping ?? '' }, options);
+      }
+      if (gate === 'artifactUpdating' || gate === 'artifactUpdated') {
+        return hooks.gate(gate, deployments.hookInput(tenantId ?? ''), options);
+      }
+      return hooks.gate(gate, {}, options);
+    },
+    notifyActivated: () => hooks.notify('instanceActivated', {}),
+    decide: (event) => outbox.post({ event, topic: topicOf(event), payload: statusPayload(event, config) }),
+    delivery: ({ event, atMostMs }, signal) => outbox.out(event, { atMostMs, signal }),
+    flushOutbox: (signal) => outbox.flushed(signal),
+    fetchArtifact: (tenantId, signal) => deployments.fetch(tenantId, signal),
+    placeArtifact: (tenantId, signal) => deployments.place(tenantId, signal),
+    waitForPorts: (signal) => {
+      const { numbers: ports, host, timeoutMs } = config.ports;
+      return waitForPorts({ ports, host, timeoutMs, signal });
+    },
+    publishStatistics: async (signal) => {
+      if (!config.health.enabled) return;
+      const { intervalMs } = config.health;
+      await publishStatistics(
+        { reporter: config.instance, intervalMs, signal },
+        { broker, log: log.child({ part: 'health' }) },
+      );
+    },
+  };
+}
+
+/** Ids go out as launch-params have them: the autoscaler looks members up by them. @see protocol.md section 4.5 */
+function statusPayload(event: StatusEvent, { instance }: Config): string {
+  const { applicationId, serviceName, clusterId, memberId } = instance;
+  const clusterInstanceId = instance.clusterInstanceId ?? undefined;
+  const networkPartitionId = instance.networkPartitionId ?? undefined;
+  const partitionId = instance.partitionId ?? undefined;
+  const body = { serviceName, clusterId, memberId, clusterInstanceId, networkPartitionId, partitionId };
+  return event === 'InstanceStartedEvent' ? writeMessage(event, { applicationId, ...body }) : writeMessage(event, body);
+}
