@@ -63,7 +63,8 @@ export async function runAgent(options: {
     log.info({ event: 'agent.stopping', reason: String(signal.reason) }, 'agent stops, the instance lives on');
     return { gaveUp: false };
   }
-  await Promise.all([hooks.settle(noticesDueMs), broker.endSession()]);
+  const goodbye = Promise.all([hooks.settle(noticesDueMs), broker.endSession()]);
+  await Promise.race([goodbye, aborted(signal)]);
   log.info({ event: 'agent.ended', ...end }, 'instance is gone, agent ends');
   return end;
 }

@@ -22,7 +22,9 @@ export type Outbox = {
 
 /** @see plugins.md, "Out" (design.md, "The lifecycle machine") */
 const linkDownLimitMs = 2_000;
+/** A broker that takes nothing from us (MQTT 5 can say so) is asked again, ever slower. */
 const retryMs = 1_000;
+const retryLimitMs = 60_000;
 
 /**
  * @param options - `receipt`: called when the broker has acknowledged a letter; `signal`: delivers nothing more once aborted
@@ -56,7 +58,7 @@ export function createOutbox(options: {
 
   /** Waits out losses of the link (the broker sends again by itself); false when we are closing. */
   async function publishOnce(letter: Letter): Promise<boolean> {
-    while (!options.signal.aborted) {
+    for (let attempt = 0; !options.signal.aborted; attempt += 1) {
       try {
         // Subscribed first: what the platform says in answer comes once.
         await broker.up(options.signal);
@@ -64,8 +66,11 @@ export function createOutbox(options: {
         return true;
       } catch (thrown) {
         if (options.signal.aborted) return false;
-        log.warn({ event: 'status.notPublished', status: letter.event, ...failure(thrown) }, 'publishing again');
-        await pause(retryMs, undefined, { signal: options.signal }).catch(() => {});
+        const remedy = 'Allow this user to publish on instance/status/# in the access list of the broker.';
+        const facts = { status: letter.event, topic: letter.topic, remedy, ...failure(thrown) };
+        log.warn({ event: 'status.notPublished', ...facts }, 'the broker did not take a status event, trying again');
+        const pauseMs = Math.min(retryLimitMs, retryMs * 2 ** attempt);
+        await pause(pauseMs, undefined, { signal: options.signal }).catch(() => {});
       }
     }
     return false;

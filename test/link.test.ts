@@ -112,38 +112,59 @@ describe.for(brokers)('over the %s broker', (broker) => {
     expect(await agent.exited).toBe(0);
     expect(statusEvents(platform.heard)).toEqual(wholeLife.slice(2));
   });
+});
 
-  test('what is decided without a link is said once the subscriptions are back', async ({ life }) => {
-    const platform = await life.platform({ members: [ownMember('Initialized')] });
-    await using proxy = await startProxy(life.brokerPort);
-    const agent = await life.agent({
-      conf: { 'mb.urls': `127.0.0.1:${proxy.port}` },
-      hooks: {
-        'InstanceStartedEvent.sh': 'echo starting >> $TRACE; until grep -q go $TRACE; do sleep 0.05; done',
-        'StartServers.sh': 'echo servers >> $TRACE',
-      },
-    });
-    await expect.poll(agent.trace, { timeout: 10_000 }).toContain('starting');
-    proxy.accepts = false;
-    proxy.cut();
-    await agent.logged(({ event }) => event === 'broker.disconnected');
-    await appendFile(join(life.folder, 'trace'), 'go\n');
-    // InstanceStarted counts as out when the link has been down for 2 s, however often it was tried.
-    const started = await agent.logged(({ event, state }) => event === 'lifecycle.entered' && state === 'started');
-    const served = await agent.logged(({ event, hook }) => event === 'hook.ran' && hook === 'startServers');
-    const heardWithoutLink = statusEvents(platform.heard);
-    proxy.accepts = true;
-    await platform.waitFor('InstanceActivatedEvent');
-    const last = proxy.packets.filter(({ connection }) => connection === proxy.connections).map(nameOf);
-
-    expect(heardWithoutLink).toEqual([]);
-    expect(Date.parse(served.time) - Date.parse(started.time)).toBeLessThan(3_500);
-    expect(last.indexOf('SUBACK')).toBeLessThan(last.indexOf('instance/status/InstanceStartedEvent'));
-    expect(statusEvents(platform.heard)).toEqual(wholeLife.slice(0, 2));
+lifeTest('what is decided without a link is said once the subscriptions are back', async ({ life }) => {
+  const platform = await life.platform({ members: [ownMember('Initialized')] });
+  await using proxy = await startProxy(life.brokerPort);
+  const agent = await life.agent({
+    conf: { 'mb.urls': `127.0.0.1:${proxy.port}` },
+    hooks: {
+      'InstanceStartedEvent.sh': 'echo starting >> $TRACE; until grep -q go $TRACE; do sleep 0.05; done',
+      'StartServers.sh': 'echo servers >> $TRACE',
+    },
   });
+  await expect.poll(agent.trace, { timeout: 10_000 }).toContain('starting');
+  proxy.accepts = false;
+  proxy.cut();
+  await agent.logged(({ event }) => event === 'broker.disconnected');
+  await appendFile(join(life.folder, 'trace'), 'go\n');
+  // InstanceStarted counts as out when the link has been down for 2 s, however often it was tried.
+  const started = await agent.logged(({ event, state }) => event === 'lifecycle.entered' && state === 'started');
+  const served = await agent.logged(({ event, hook }) => event === 'hook.ran' && hook === 'startServers');
+  const heardWithoutLink = statusEvents(platform.heard);
+  proxy.accepts = true;
+  await platform.waitFor('InstanceActivatedEvent');
+  const last = proxy.packets.filter(({ connection }) => connection === proxy.connections).map(nameOf);
+
+  expect(heardWithoutLink).toEqual([]);
+  expect(Date.parse(served.time) - Date.parse(started.time)).toBeLessThan(3_500);
+  expect(last.indexOf('SUBACK')).toBeLessThan(last.indexOf('instance/status/InstanceStartedEvent'));
+  expect(statusEvents(platform.heard)).toEqual(wholeLife.slice(0, 2));
 });
 
 if (hasMosquitto) {
+  lifeTest.extend('broker', 'mosquitto')(
+    'over MQTT 5 the session outlives the agent, and ends with the instance',
+    async ({ life }) => {
+      const platform = await life.platform({ members: [ownMember('Active')] });
+      const instance = { conf: { 'mb.protocol.version': '5' } };
+      const first = await life.agent(instance);
+      await first.entered('active', soon());
+      await first.stop();
+      const isKept = await hasSession(life.brokerPort, clientId);
+
+      await platform.cleanupMember();
+      const second = await life.agent(instance);
+      await platform.waitFor('InstanceReadyToShutdownEvent');
+
+      expect(isKept).toBe(true);
+      expect(await second.exited).toBe(0);
+      expect(await hasSession(life.brokerPort, clientId)).toBe(false);
+      expect(statusEvents(platform.heard)).toEqual(wholeLife.slice(2));
+    },
+  );
+
   lifeTest('a cleanup said while we were away survives a restart of the broker', async ({ life }) => {
     await using mosquitto = await startMosquitto();
     await using proxy = await startProxy(mosquitto.port);

@@ -58,6 +58,18 @@ describe('a complete topology', () => {
     expect(findMember(topology, 'm')).toBe(before);
   });
 
+  test('of which a part cannot be read takes nothing away', () => {
+    const topology = createTopology();
+    apply(topology, complete(wireCluster('c', ['m', 'Active'], ['n', 'Active']), wireCluster('d', ['o', 'Active'])));
+    const unreadable = { ...wireCluster('d', ['o', 'Active']), clusterId: 7 };
+
+    const changes = apply(topology, complete(wireCluster('c', ['m', 'In_Maintenance']), unreadable as never));
+
+    expect(changes.filter(({ kind }) => kind === 'memberRemoved' || kind === 'clusterRemoved')).toEqual([]);
+    expect(['m', 'n', 'o'].map((id) => memberStatus(topology, id))).toEqual(['In_Maintenance', 'Active', 'Active']);
+    expect(findCluster(topology, 'd')?.members.size).toBe(1);
+  });
+
   test('is also changed when an event since the last one was, or when a detail is', () => {
     const topology = topologyWith(['Created']);
     apply(topology, messageOf('MemberInitializedEvent', member));

@@ -14,6 +14,7 @@ import type { TopologyChange } from './topology-change.ts';
 export function applyComplete(model: Model, { body }: Message<'CompleteTopologyEvent'>): TopologyChange[] {
   const before = { ...model };
   Object.assign(model, modelFrom(body.topology.serviceMap));
+  if (body.problems.length > 0) keepKnown(model, before);
   const changes = [...missingIn(model, before), ...newIn(model, before), ...memberChanges(model, before)];
   const isDifferent = changes.length > 0 || !isSame(model.services, before.services);
   const first = !before.isComplete;
@@ -28,6 +29,21 @@ function modelFrom(services: ReadonlyMap<string, Service>): Model {
     for (const cluster of service.clusters.values()) addCluster(model, added, cluster);
   }
   return model;
+}
+
+/** What could not be read is not gone: what an incomplete reading lacks stays as it was. */
+function keepKnown(model: Model, before: Model): void {
+  for (const service of before.services.values()) {
+    const kept = model.services.get(service.serviceName) ?? { ...service, clusters: new Map() };
+    model.services.set(service.serviceName, kept);
+    for (const known of service.clusters.values()) {
+      const cluster = model.clusters.get(known.clusterId);
+      if (cluster === undefined) addCluster(model, kept, known);
+      else
+        for (const member of known.members.values())
+          if (!model.homes.has(member.memberId)) putMember(model, cluster, member);
+    }
+  }
 }
 
 /** What `other` has and `model` has not. Of a cluster that is gone its members are told too, first, as for an event. */
