@@ -180,6 +180,8 @@ function clientOptions(options: BrokerOptions): IClientOptions {
     keepalive: keepaliveSeconds,
     resubscribe: false,
     queueQoSZero: false,
+    // Else 65,536 small buffers are made before the first packet: 7 MB for numbers we hardly use.
+    writeCache: false,
     reconnectOnConnackError: true,
   };
 }

@@ -163,8 +163,7 @@ export async function startPlatform(options: PlatformOptions, signal = AbortSign
     resync,
 
     publish: (event, body) => broker.publish(topicOf(event), toGson(body), { qos: 1 }),
-    // The library takes bytes as well; only the agent never has any.
-    publishRaw: (topic, payload) => broker.publish(topic, payload as string, { qos: 1 }),
+    publishRaw: (topic, payload) => broker.publish(topic, payload, { qos: 1 }),
     async stop() {
       stopping.abort();
       await broker.close();

@@ -13,7 +13,7 @@ import { writeConf } from './conf.ts';
 import { type BrokerAccess, type Platform, type PlatformOptions, startPlatform } from './platform.ts';
 import { createRepository, type PageRepository } from './repository.ts';
 import { neighbours, ownMember, shop } from './story.ts';
-import { installWebService, killWebService } from './web.ts';
+import { installWebService, killServices } from './web.ts';
 
 /** Everything one demonstration needs, all of it in one temporary folder. Leaves nothing behind when disposed. */
 export type Stage = AsyncDisposable & {
@@ -52,13 +52,14 @@ export async function setStage(options: {
   const { env, log, program } = options;
   await using props = new AsyncDisposableStack(); // put away in reverse order
   const folder = await mkdtemp(join(tmpdir(), 'cartridge-agent-demo-'));
+  const paths = pathsIn(folder);
   let agent: AgentProcess | null = null;
   props.defer(onSuddenExit(() => leaveNothing(agent, folder)));
   props.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
 
   const repository = await createRepository(folder, env['PATH']);
   await installWebService(folder, process.execPath);
-  props.defer(() => killWebService(folder));
+  props.defer(() => killServices(paths.application));
   const broker = options.broker ?? at127(props.adopt(await startEmbeddedBroker(), (it) => it.close()).port);
 
   // Of this run alone: on a broker that others use, two demonstrations must not be the same instance.
@@ -70,7 +71,6 @@ export async function setStage(options: {
   props.defer(() => platform.stop());
 
   const port = await freePort();
-  const paths = { application: join(folder, 'htdocs'), state: join(folder, 'state'), log: join(folder, 'agent.log') };
   const instance = { broker, memberId, port, repoUrl: repository.url, applicationPath: paths.application };
   const confFile = await writeConf(folder, instance);
   const rest = props.move();
@@ -91,6 +91,10 @@ export async function setStage(options: {
     },
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   };
+}
+
+function pathsIn(folder: string): Stage['paths'] {
+  return { application: join(folder, 'htdocs'), state: join(folder, 'state'), log: join(folder, 'agent.log') };
 }
 
 async function startOn(options: PlatformOptions, signal: AbortSignal): Promise<Platform> {
@@ -114,7 +118,7 @@ function onSuddenExit(work: () => void): () => void {
 
 function leaveNothing(agent: AgentProcess | null, folder: string): void {
   agent?.kill();
-  killWebService(folder);
+  killServices(pathsIn(folder).application);
   rmSync(folder, { recursive: true, force: true });
 }
 

@@ -92,9 +92,12 @@ export function createWalk(stage: Stage, agent: AgentProcess, tell: (event: stri
 
 function createStep(agent: AgentProcess) {
   const gone = new AbortController();
-  agent.exited
-    .then((code) => sleep(afterEndMs, code, { ref: false }))
-    .then((code) => gone.abort(new RangeError(`the agent ended with ${code === null ? 'a signal' : `code ${code}`}`)));
+  const notice = async () => {
+    const code = await agent.exited;
+    await sleep(afterEndMs, undefined, { ref: false });
+    gone.abort(new RangeError(`the agent ended with ${code === null ? 'a signal' : `code ${code}`}`));
+  };
+  void notice();
 
   return async (what: string, signal: AbortSignal, work: (limit: AbortSignal) => Promise<unknown>): Promise<void> => {
     const tooLate = AbortSignal.timeout(stepLimitMs);

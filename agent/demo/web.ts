@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -54,14 +54,18 @@ export async function installWebService(folder: string, node: string): Promise<v
   await writeFile(join(extensions, 'clean.sh'), stop, { mode: 0o755 });
 }
 
-/** Ends a server that no hook has ended. Waits for nothing, so it can be the very last thing a process does. */
-export function killWebService(folder: string): void {
-  const pidFile = join(folder, 'web', 'pid');
-  try {
-    process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
-    rmSync(pidFile, { force: true });
-  } catch {
-    // It never ran, or a hook has ended it: that was wanted.
+/**
+ * Ends what hooks of this instance have left running: all that has its application path in the environment hooks get.
+ * Waits for nothing, so it can be the very last thing a process does.
+ */
+export function killServices(applicationPath: string): void {
+  const mark = `STRATOS_APPLICATION_PATH=${applicationPath}\0`;
+  const isOurs = (pid: number) => readOrNothing(`/proc/${pid}/environ`).includes(mark);
+  // Once more after each round: a script that was just ended may just have started something.
+  for (let round = 0; round < 10; round += 1) {
+    const ours = runningPids().filter(isOurs);
+    if (ours.length === 0) return;
+    for (const pid of ours) kill(pid);
   }
 }
 
@@ -78,6 +82,27 @@ export async function readTitle(url: string): Promise<string | null> {
 /** Asks until the page has this title; null waits until nothing answers. */
 export async function untilTitle(url: string, title: string | null, signal: AbortSignal): Promise<void> {
   while ((await readTitle(url)) !== title) await sleep(50, undefined, { signal });
+}
+
+function runningPids(): number[] {
+  return readdirSync('/proc').map(Number).filter(Number.isInteger);
+}
+
+/** Other people's processes cannot be read, and others are gone when we look. */
+function readOrNothing(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself: that was wanted.
+  }
 }
 
 function quoted(text: string): string {

@@ -1,0 +1,54 @@
+/** What a number counts; durations and sizes are written for people in `report.ts`. */
+export type Unit = 'ms' | 'bytes' | 'perSecond' | 'cpuMs' | 'cpuMsPerMinute' | 'cpuUsPerEvent' | 'messages';
+
+/** One thing that is measured, and what it is held against. */
+export type Measure = {
+  readonly what: string;
+  readonly unit: Unit;
+  /** Null: told for information. */
+  readonly target: { readonly atMost: number } | { readonly atLeast: number } | null;
+  /** The Python agent on the same kind of machine; null where nobody measured it. */
+  readonly original: number | null;
+};
+
+const MB = 1024 ** 2;
+
+/** Every measure by its stable name, in the order of the report. */
+export const measures = {
+  firstStart: told('the very first start: nothing is compiled yet', 'ms'),
+  start: told('process start from source -> subscribed', 'ms', { atMost: 350 }, 260),
+  startCpu: told('  CPU of the agent until then', 'cpuMs'),
+  started: told('complete topology -> InstanceStarted', 'ms', { atMost: 100 }, 13_000),
+  activated: told('port opens -> InstanceActivated', 'ms', { atMost: 200 }, 3_300),
+  readyToShutdown: told('cleanup -> InstanceReadyToShutdown, no hooks', 'ms', { atMost: 100 }, 5_000),
+  freshRss: told('RSS when Active is reached', 'bytes'),
+  freshAnon: told('  of it anonymous', 'bytes'),
+
+  spreadRate: told('10,000 increments, 100 clusters of 100', 'perSecond', { atLeast: 15_000 }, 4_408),
+  spreadCpu: told('  CPU of the agent', 'cpuUsPerEvent'),
+  spreadLost: told('  dropped by the broker', 'messages'),
+  crowdRate: told('10,000 increments, 1 cluster of 10,000', 'perSecond', { atLeast: 15_000 }, 4_408),
+  crowdCpu: told('  CPU of the agent', 'cpuUsPerEvent'),
+  crowdLost: told('  dropped by the broker', 'messages'),
+  spreadCore: told('  the core alone, 100 clusters of 100', 'perSecond'),
+  crowdCore: told('  the core alone, 1 cluster of 10,000', 'perSecond'),
+
+  bigStarted: told('58 MB topology -> InstanceStarted', 'ms', { atMost: 2_000 }, 14_600),
+  bigPeak: told('58 MB topology, peak RSS', 'bytes', { atMost: 500 * MB }, 780 * MB),
+  bigPeakAnon: told('  peak of anonymous, looked at every 10 ms', 'bytes'),
+  bigPeakAgain: told('  peak RSS after a second one', 'bytes'),
+  bigCalm: told('  RSS afterwards', 'bytes'),
+
+  idleCpu: told('idle in Active: CPU a minute', 'cpuMsPerMinute', { atMost: 100 }, 20),
+  idleRss: told('idle in Active: RSS from source', 'bytes', { atMost: 115 * MB }, 45.9 * MB),
+  idleAnon: told('  of it anonymous', 'bytes'),
+} as const satisfies Readonly<Record<string, Measure>>;
+
+export type MeasureName = keyof typeof measures;
+
+/** Takes one value of one run. */
+export type Note = (name: MeasureName, value: number) => void;
+
+function told(what: string, unit: Unit, target: Measure['target'] = null, original: number | null = null): Measure {
+  return { what, unit, target, original };
+}
