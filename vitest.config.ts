@@ -6,7 +6,9 @@ export default defineConfig({
     setupFiles: ['test/support/runtime.ts'],
     // Most tests wait for other processes: two files at a time on two cores, where the default would be one.
     maxWorkers: 2,
-    testTimeout: 30_000,
+    // A condition is waited for as long as a busy machine may take, not for vitest's one second.
+    expect: { poll: { timeout: 20_000, interval: 20 } },
+    testTimeout: 60_000,
     hookTimeout: 30_000,
   },
 });
