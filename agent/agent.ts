@@ -1,18 +1,40 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from '../state/config/config.ts';
+import { AgentError } from '../state/errors.ts';
+import { noFacts } from '../state/lifecycle/facts.ts';
 import { subscriptions } from '../state/messages/topics.ts';
 import { createArtifacts } from './artifacts/artifacts.ts';
 import { type Broker, connectBroker } from './broker/broker.ts';
+import type { LinkNote } from './broker/complaints.ts';
+import { createControl } from './control.ts';
 import { createDeployments } from './deployments.ts';
+import { createFaults } from './faults.ts';
 import { createHooks } from './hooks/hooks.ts';
 import { createInbox } from './inbox.ts';
-import { openJournal } from './journal.ts';
+import { openJournal, type Recovery } from './journal/journal.ts';
 import { startLifecycle } from './lifecycle.ts';
-import type { Log } from './log.ts';
+import { claimStateDir } from './lock.ts';
+import { failure, type Log } from './log.ts';
 import { createModels } from './models.ts';
 import { createOutbox } from './outbox.ts';
+import { createPresence, type Presence } from './presence/presence.ts';
 import { createRequests } from './requests.ts';
-import { createWorld } from './world.ts';
+import { createStatus } from './status/collect.ts';
+import { observedBroker, observedDeployments } from './status/observed.ts';
+import { createRecorder, type Recorder } from './status/recorder.ts';
+import { createWorld, letterOf } from './world.ts';
 
+/** The instance was not active by `activation.deadline`. */
+export class ActivationDeadlineError extends AgentError {
+  override readonly name = 'ActivationDeadlineError';
+  readonly code = 'ACTIVATION_DEADLINE';
+  readonly remedy =
+    'Mend what the instance lacked, or raise activation.deadline, and have the platform make a new instance.';
+}
+
+const agentVersion: string = packageJson.version;
 /** Notices that are due when the instance is gone get this long. @see plugins.md, "The hooks" */
 const noticesDueMs = 2_000;
 
@@ -21,6 +43,7 @@ const noticesDueMs = 2_000;
  * once, and the instance lives on.
  *
  * @param options - `environment`: the agent's own, of which hooks and git get a few variables
+ * @throws StateDirTakenError if another agent has `state.dir`
  */
 export async function runAgent(options: {
   config: Config;
@@ -28,55 +51,143 @@ export async function runAgent(options: {
   environment: NodeJS.ProcessEnv;
   signal: AbortSignal;
 }): Promise<{ gaveUp: boolean }> {
-  const { config, log, environment, signal } = options;
+  const { config, log, environment } = options;
+  const quitting = new AbortController();
+  const signal = quitting.signal;
   const part = (name: string) => log.child({ part: name });
   await using parts = new AsyncDisposableStack(); // closed in reverse order, whatever happens
 
+  const { stateDir, instance } = config;
+  const identity = { memberId: instance.memberId, runId: randomUUID(), pid: process.pid };
+  const faults = createFaults(environment);
+  const claim = parts.adopt(await claimStateDir(stateDir, { identity, log: part('lock') }), (it) => it.release());
+  const { journal, recovery } = openOwnJournal();
+  parts.defer(() => journal.close());
+  const recorder = createRecorder({ resumed: recovery.state });
+  const { reports } = recorder;
   const models = createModels(config);
-  const journal = parts.adopt(openJournal(config.stateDir, part('journal')), (it) => it.close());
-  const broker = parts.adopt(openBroker(config, part('broker'), receive), (it) => it.close());
+  const presence = createPresence({ identity: speaker(), log: part('presence'), onNote: noticeAbout('identity') });
+  const link = { log: part('broker'), onMessage: receive, onNote: noticeAbout('link') };
+  const connection = parts.adopt(openBroker(config, presence, link), (it) => it.close());
+  const broker = observedBroker(connection, reports, signal);
+  presence.over(broker, signal);
   const hooks = parts.use(
-    createHooks({ ...hookOptions(config), log, environment, facts: () => models.facts(broker.server.host) }),
+    createHooks({
+      ...hookOptions(config),
+      log,
+      environment,
+      faults,
+      owner: `${instance.memberId} ${stateDir}`,
+      facts: () => models.facts(broker.server.host),
+      onRan: reports.hookRan,
+    }),
   );
   const outbox = createOutbox({
+    undelivered: recovery.undelivered.map((event) => letterOf(event, config)),
+    // A member that is Active for the platform would be taken out of service by it.
+    isDue: async ({ event }, closing) =>
+      event !== 'InstanceStartedEvent' ||
+      recovery.facts?.activated !== true ||
+      ['Initialized', 'Starting'].includes(await models.ownStatus(closing)),
+    faults,
     broker,
     log: part('outbox'),
     signal,
-    receipt: ({ event }) => journal.append({ kind: 'receipt', event }),
+    receipt: ({ event }) => {
+      journal.append({ kind: 'receipt', event });
+      reports.delivered(event);
+    },
   });
   const requests = createRequests({ broker, log: part('requests'), signal });
-  const artifacts = createArtifacts({ ...artifactOptions(config), log: part('artifacts'), environment });
-  const deployments = createDeployments({ artifacts, log: part('artifacts') });
-  const world = createWorld({ config, broker, hooks, outbox, requests, deployments, log });
+  const artifacts = createArtifacts({ ...artifactOptions(config), log: part('artifacts'), environment, faults });
+  const deployments = observedDeployments(createDeployments({ artifacts, log: part('artifacts') }), reports);
+  const world = createWorld({ config, broker, hooks, outbox, requests, deployments, reports, log });
   const lifecycle = parts.adopt(
-    startLifecycle(lifecycleInput(config), { world, journal, log: part('lifecycle') }),
+    startLifecycle(lifecycleInput(config, recovery), {
+      world,
+      journal,
+      limits: limitsOf(config),
+      log: part('lifecycle'),
+      onStep: (step) => {
+        reports.stepped(step);
+        const { state, condition, message } = step;
+        presence.tell({ state, condition, message, artifact: newestArtifact(recorder) });
+      },
+    }),
     (it) => it.stop(),
   );
+  const run = { id: identity.runId, version: agentVersion };
+  const { waits } = lifecycle;
+  claim.onAsk(createControl({ status: createStatus({ run, config, recorder, broker, outbox, waits }) }));
   const inbox = createInbox({ config, models, hooks, lifecycle, requests, deployments, log: part('inbox') });
 
-  function receive(topic: string, payload: Uint8Array): void {
-    inbox(topic, payload);
+  function openOwnJournal() {
+    const run = { id: identity.runId, agentVersion };
+    return openJournal({ stateDir, memberId: instance.memberId, log: part('journal'), faults, run });
   }
 
+  function speaker() {
+    const { memberId, clusterId } = instance;
+    return { memberId, clusterId, runId: identity.runId, host: hostname(), agent: agentVersion };
+  }
+
+  function noticeAbout(about: string) {
+    return (note: LinkNote | null) => lifecycle.send({ type: 'Noticed', about, note });
+  }
+
+  function receive(topic: string, payload: Uint8Array): void {
+    if (!presence.hear(topic, payload)) inbox(topic, payload);
+  }
+
+  const noticeDisk = (failed: boolean) => {
+    const text = 'state.dir cannot be written: a kill now would lose what has happened since';
+    lifecycle.send({ type: 'Noticed', about: 'journal', note: failed ? { condition: 'degraded', text } : null });
+  };
+  journal.onFailure(noticeDisk);
+  if (journal.failed) noticeDisk(true);
+
+  onAbort(options.signal, (reason) => {
+    const { onSigterm, sigtermBudgetMs: budgetMs } = config.termination;
+    if (!onSigterm || reason !== 'SIGTERM') return quitting.abort(reason);
+    log.info({ event: 'agent.terminating', reason, budgetMs }, 'asked to end, and the instance with us');
+    lifecycle.send({ type: 'CleanupRequested', budgetMs });
+  });
   const end = await Promise.race([lifecycle.ended, aborted(signal)]);
   if (end === null) {
     log.info({ event: 'agent.stopping', reason: String(signal.reason) }, 'agent stops, the instance lives on');
+    await presence.leave(`agent stopped by ${String(signal.reason)}`);
     return { gaveUp: false };
   }
-  const goodbye = Promise.all([hooks.settle(noticesDueMs), broker.endSession()]);
+  const goodbye = Promise.all([hooks.settle(noticesDueMs), presence.clear().then(() => broker.endSession())]);
   await Promise.race([goodbye, aborted(signal)]);
-  log.info({ event: 'agent.ended', ...end }, 'instance is gone, agent ends');
-  return end;
+  if (end.gaveUp) {
+    const error = new ActivationDeadlineError('cannot activate the instance in time', {
+      facts: { lacked: end.lacked },
+    });
+    log.error({ event: 'agent.gaveUp', ...failure(error) }, 'gave up the instance');
+  } else log.info({ event: 'agent.ended', gaveUp: end.gaveUp }, 'instance is gone, agent ends');
+  return { gaveUp: end.gaveUp };
 }
 
-function openBroker(config: Config, log: Log, onMessage: (topic: string, payload: Uint8Array) => void): Broker {
+function openBroker(config: Config, presence: Presence, parts: Parameters<typeof connectBroker>[1]): Broker {
+  const filters = Object.fromEntries(subscriptions.map(({ filter, qos }) => [filter, qos]));
   const options = {
     ...config.broker,
     clientId: clientIdOf(config.instance.memberId),
     persistent: true,
-    subscriptions: Object.fromEntries(subscriptions.map(({ filter, qos }) => [filter, qos])),
+    subscriptions: { ...filters, [presence.topic]: 1 as const },
+    will: presence.will,
   };
-  return connectBroker(options, { log, onMessage });
+  return connectBroker(options, parts);
+}
+
+/** What was put in place last, for those who look at the fleet. */
+function newestArtifact({ memory }: Pick<Recorder, 'memory'>): { tenantId: string; commit: string } | null {
+  const placed = [...memory.artifacts].toSorted(([, one], [, other]) => other.atMs - one.atMs);
+  const [newest] = placed.flatMap(([tenantId, { value }]) =>
+    value.commit === null ? [] : [{ tenantId, commit: value.commit }],
+  );
+  return newest ?? null;
 }
 
 /** Stable, so that the broker knows us again; characters a broker may dislike are replaced. */
@@ -105,19 +216,37 @@ function artifactOptions({ artifacts, instance, stateDir }: Config) {
   return { config: artifacts, multiTenant: instance.multiTenant, stateDir };
 }
 
-function lifecycleInput({ artifacts, hooks, activationDeadlineMs, termination }: Config) {
+/** The facts of the configuration, and those an earlier run has left. */
+function lifecycleInput({ artifacts, hooks, activationDeadlineMs, termination }: Config, recovery: Recovery) {
+  const { facts, leavingForMs, startedAgoMs } = recovery;
   return {
+    facts: facts ?? noFacts,
+    startedAgoMs,
     hasRepository: artifacts.expected,
     gates: { lvsInterface: hooks.lvsVirtualIp !== null, volumeMount: hooks.persistenceMapping !== null },
     activationDeadlineMs,
-    terminationBudgetMs: termination.budgetMs,
+    terminationBudgetMs: Math.max(0, termination.budgetMs - (leavingForMs ?? 0)),
     cloneRetries: artifacts.retries,
     cloneRetryIntervalMs: artifacts.retryIntervalMs,
   };
 }
 
+/** How long what takes time may take before people are told. */
+function limitsOf({ hooks, artifacts, ports, termination }: Config) {
+  return {
+    hookTimeoutMs: hooks.timeoutMs,
+    artifactTimeoutMs: artifacts.timeoutMs,
+    portsTimeoutMs: ports.timeoutMs,
+    terminationBudgetMs: termination.budgetMs,
+  };
+}
+
 /** Resolves with null once the signal is aborted. */
 function aborted(signal: AbortSignal): Promise<null> {
-  if (signal.aborted) return Promise.resolve(null);
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }));
+  return new Promise((resolve) => onAbort(signal, () => resolve(null)));
+}
+
+function onAbort(signal: AbortSignal, act: (reason: unknown) => void): void {
+  if (signal.aborted) act(signal.reason);
+  else signal.addEventListener('abort', () => act(signal.reason), { once: true });
 }

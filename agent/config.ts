@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { adviseTogether, checkTogether } from '../state/config/checks.ts';
 import { composeConfig } from '../state/config/compose.ts';
@@ -30,7 +30,8 @@ type FileText = { readonly text: string } | { readonly reason: string };
 
 type Conf = ConfText & { readonly files: readonly string[] };
 
-const fileKeys = ['mb.password.file', 'mb.tls.ca', 'mb.tls.cert', 'mb.tls.key'] as const;
+const fileKeys = ['mb.username.file', 'mb.password.file', 'mb.tls.ca', 'mb.tls.cert', 'mb.tls.key'] as const;
+const credentials = ['mb.username', 'mb.password'] as const;
 
 /** What to do about a file that cannot be had. */
 const wanted = {
@@ -47,18 +48,26 @@ const limitBytes = 1024 ** 2;
 /**
  * Reads agent.conf, conf.d beside it, and the launch-params they name.
  *
- * @param options - `confFile`: the path of agent.conf; relative paths in it start in its folder
+ * @param options - `confFile`: the path of agent.conf; relative paths in it start in its folder. `environment`: may name
+ * the folder of systemd's credentials
  * @throws ConfigError with everything that is wrong in these files, at once
  * @see protocol.md 6
  */
-export function loadConfig({ confFile }: { confFile: string }): LoadedConfig {
+export function loadConfig({
+  confFile,
+  environment = {},
+}: {
+  confFile: string;
+  environment?: NodeJS.ProcessEnv;
+}): LoadedConfig {
   const mainFile = resolve(confFile);
   const resolvePath = (path: string) => resolve(dirname(mainFile), path);
 
   const conf = readConf(mainFile);
+  const entries = [...credentialEntries(environment), ...conf.agent];
   const paramsFile = resolvePath(paramFilePathIn(conf));
   const launch = readParams(paramsFile);
-  const settings = readSettings({ entries: conf.agent, params: launch.params, paramsFile });
+  const settings = readSettings({ entries, params: launch.params, paramsFile });
   const named = readNamedFiles(settings, resolvePath);
 
   const places = { confFile: mainFile, paramsFile };
@@ -66,19 +75,36 @@ export function loadConfig({ confFile }: { confFile: string }): LoadedConfig {
   const complete = launch.problems.length === 0;
   const together = checkTogether(settings, places).filter(({ file }) => complete || file !== paramsFile);
   const problems = [...conf.problems, ...settings.problems, ...together, ...named.problems, ...launch.problems];
-  if (problems.length > 0) throw new ConfigError(inOrderOfLines(problems, conf.files));
+  if (problems.length > 0) {
+    throw new ConfigError(inOrderOfLines(problems, conf.files), { warnings: settings.warnings });
+  }
 
   return {
     config: composeConfig(settings.values, {
-      entries: conf.agent,
+      entries,
       params: launch.params,
       plugins: conf.plugins,
+      usernameFromFile: named.username,
       passwordFromFile: named.password,
       resolvePath,
     }),
-    warnings: [...settings.warnings, ...adviseTogether(settings, places)],
+    warnings: [...settings.warnings, ...adviseTogether(settings, places), ...adviseEnvironment(environment, mainFile)],
     sources: { confFiles: conf.files, launchParams: paramsFile, keys: settings.sources },
   };
+}
+
+/**
+ * The folder in which the agent of this configuration keeps its state, whatever else may be wrong in these files.
+ *
+ * @throws ConfigError if agent.conf cannot be read
+ */
+export function readStateDir({ confFile }: { confFile: string }): string {
+  const mainFile = resolve(confFile);
+  const resolvePath = (path: string) => resolve(dirname(mainFile), path);
+  const conf = readConf(mainFile);
+  const paramsFile = resolvePath(paramFilePathIn(conf));
+  const { params } = readParams(paramsFile);
+  return resolvePath(readSettings({ entries: conf.agent, params, paramsFile }).values['state.dir']);
 }
 
 /** All of agent.conf and conf.d as one text. Without agent.conf there is nothing more to say. */
@@ -120,6 +146,22 @@ function joined(plugins: readonly ConfText['plugins'][]): ConfText['plugins'] {
   return all;
 }
 
+/** What systemd hands over counts as a line of agent.conf; a line that is written there names another file, and wins. */
+function credentialEntries({ CREDENTIALS_DIRECTORY: folder = '' }: NodeJS.ProcessEnv): Entry[] {
+  return credentials
+    .map((name) => ({ name, path: join(folder, name) }))
+    .filter(({ path }) => folder !== '' && existsSync(path))
+    .map(({ name, path }) => ({ key: `${name}.file`, value: path, file: folder, line: 1, indented: false }));
+}
+
+/** Whoever set it believes that it works. */
+function adviseEnvironment({ NODE_TLS_REJECT_UNAUTHORIZED: checks }: NodeJS.ProcessEnv, file: string): ConfigWarning[] {
+  if (checks !== '0') return [];
+  const wrong =
+    'NODE_TLS_REJECT_UNAUTHORIZED=0 is in the environment; the certificates of brokers are checked all the same';
+  return [{ file, line: null, key: null, wrong, nearest: null, write: 'delete the variable, and set mb.tls.ca' }];
+}
+
 /** Where launch-params are can only be said in agent.conf, so this is asked before there are any. */
 function paramFilePathIn({ agent }: Conf): string {
   return readSettings({ entries: agent, params: new Map(), paramsFile: '' }).values['param.file.path'];
@@ -131,7 +173,7 @@ function readParams(file: string): { params: Map<string, string>; problems: Prob
   return { params: new Map(), problems: [unreadable(file, read.reason, wanted.params)] };
 }
 
-/** The password, and a look at the certificates: a missing one would only show when the broker is first reached. */
+/** User and password, and a look at the certificates: a missing one would only show when the broker is first reached. */
 function readNamedFiles({ values, sources }: Settings, resolvePath: (path: string) => string) {
   const problems: Problem[] = [];
   const read = (name: (typeof fileKeys)[number]) => {
@@ -144,8 +186,8 @@ function readNamedFiles({ values, sources }: Settings, resolvePath: (path: strin
     problems.push({ file: file ?? '', line, key: name, wrong, nearest: null, write: wanted.named });
     return null;
   };
-  const [password = null] = fileKeys.map(read);
-  return { problems, password: password === null ? null : new Secret(password.replace(/\r?\n$/, '')) };
+  const [username = null, password = null] = fileKeys.map((name) => read(name)?.replace(/\r?\n$/, '') ?? null);
+  return { problems, username, password: password === null ? null : new Secret(password) };
 }
 
 /** Never waits: what is not a regular file, such as a pipe, is refused before it is opened. */

@@ -1,6 +1,6 @@
 import type { HookInputs } from '../plugins/contract.ts';
 import { AgentError } from '../state/errors.ts';
-import type { Deployment } from '../state/lifecycle/vocabulary.ts';
+import type { Deployment } from '../state/lifecycle/facts.ts';
 import type { ArtifactUpdatedEvent } from '../state/messages/instance-notifier.ts';
 import type { Artifacts } from './artifacts/artifacts.ts';
 import type { Fetched } from './artifacts/clones.ts';
@@ -11,9 +11,9 @@ export type Deployments = {
   /** The platform named a repository for one of our tenants; whether it can be used is told by the next `fetch`. */
   wanted(event: ArtifactUpdatedEvent): void;
   fetch(tenantId: string, signal: AbortSignal): Promise<Deployment>;
-  place(tenantId: string, signal: AbortSignal): Promise<void>;
-  /** What the hooks of an update are told. */
-  hookInput(tenantId: string): HookInputs['artifactUpdated'];
+  place(found: Deployment, signal: AbortSignal): Promise<void>;
+  /** What the hooks of an update are told; after a restart without the paths that changed. */
+  hookInput(found: Deployment): HookInputs['artifactUpdated'];
 };
 
 export function createDeployments({ artifacts, log }: { artifacts: Artifacts; log: Log }): Deployments {
@@ -27,7 +27,8 @@ export function createDeployments({ artifacts, log }: { artifacts: Artifacts; lo
       return await work();
     } catch (error) {
       if (error instanceof AgentError) {
-        log.error({ event: 'artifact.failed', tenantId, ...failure(error) }, 'artifact not in place, trying again');
+        const facts = { event: 'artifact.failed', tenantId, ...failure(error) };
+        log[error.lasting ? 'error' : 'warn'](facts, 'artifact not in place, trying again');
       }
       throw error;
     }
@@ -51,17 +52,16 @@ export function createDeployments({ artifacts, log }: { artifacts: Artifacts; lo
         if (refusal !== undefined) throw refusal;
         const fetched = await artifacts.fetch(tenantId, { signal });
         found.set(tenantId, { fetched, event: events.get(tenantId) });
-        const { repoUrl, newCommit: commit, changed } = fetched;
+        const { repoUrl, path, oldCommit, newCommit: commit, changed } = fetched;
         log.info({ event: 'artifact.fetched', tenantId, repoUrl, commit, changed }, 'artifact fetched');
-        return { tenantId, commit: fetched.newCommit, changed: fetched.changed };
+        return { tenantId, commit, changed, path, repoUrl, oldCommit };
       }),
 
-    place: (tenantId, signal) =>
-      attempt(tenantId, async () => {
-        const { fetched } = foundFor(tenantId);
+    place: (deployment, signal) =>
+      attempt(deployment.tenantId, async () => {
+        const { tenantId, repoUrl, path, oldCommit, commit } = deployment;
         const since = performance.now();
-        await artifacts.place(fetched, { signal });
-        const { repoUrl, path, oldCommit, newCommit: commit } = fetched;
+        await artifacts.place(foundFor(deployment).fetched, { signal });
         const durationMs = Math.round(performance.now() - since);
         log.info(
           { event: 'artifact.placed', tenantId, repoUrl, path, oldCommit, commit, durationMs },
@@ -69,16 +69,17 @@ export function createDeployments({ artifacts, log }: { artifacts: Artifacts; lo
         );
       }),
 
-    hookInput(tenantId) {
-      const { fetched, event } = foundFor(tenantId);
+    hookInput(deployment) {
+      const { fetched, event } = foundFor(deployment);
       const { changed: _changed, ...told } = fetched;
       return { ...told, event: event ?? null };
     },
   };
 
-  function foundFor(tenantId: string) {
-    const it = found.get(tenantId);
-    if (it === undefined) throw new Error(`artifact of tenant ${tenantId} was not fetched`);
-    return it;
+  /** What was fetched; by an earlier run, when this one has fetched nothing for that tenant yet. */
+  function foundFor({ commit, ...facts }: Deployment) {
+    const it = found.get(facts.tenantId);
+    if (it !== undefined) return it;
+    return { fetched: { ...facts, newCommit: commit, changed: true, changedPaths: [] }, event: undefined };
   }
 }

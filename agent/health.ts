@@ -13,23 +13,28 @@ export type Reporter = {
   readonly partitionId: string | null;
 };
 
+/** In percent, by the name the platform knows them by. */
+export type Statistics = Readonly<Record<string, number>>;
+
 /**
- * Publishes memory and load at once and then every `intervalMs`, until the signal is aborted. Newest wins: what cannot
+ * Publishes memory and load at once, with each new link and every `intervalMs`, until the signal is aborted. Newest wins: what cannot
  * be sent now is dropped.
  *
  * @see protocol.md section 9.3; design.md, "The bus"
  */
 export async function publishStatistics(
   { reporter, intervalMs, signal }: { reporter: Reporter; intervalMs: number; signal: AbortSignal },
-  { broker, log }: { broker: Broker; log: Log },
+  { broker, log, onSent = () => {} }: { broker: Broker; log: Log; onSent?: (values: Statistics) => void },
 ): Promise<void> {
   const round = async () => {
-    for (const [healthDescription, value] of Object.entries(measure())) {
+    const measured = measure();
+    for (const [healthDescription, value] of Object.entries(measured)) {
       const { clusterId, clusterInstanceId, networkPartitionId, memberId, partitionId } = reporter;
       const ids = { clusterId, clusterInstanceId, networkPartitionId, memberId, partitionId };
       const body = { ...ids, healthDescription, value, timestamp: Date.now() };
       await broker.publish(topicOf('HealthStatisticsEvent'), writeMessage('HealthStatisticsEvent', body), { qos: 0 });
     }
+    onSent(measured);
   };
   const roundOrNotice = () =>
     round().catch((err) =>
@@ -37,12 +42,16 @@ export async function publishStatistics(
     );
 
   log.info({ event: 'statistics.started', intervalMs }, 'statistics started');
-  await roundOrNotice();
+  // With each link at once: after a minute without statistics the platform replaces the member.
+  broker.onLink((link) => {
+    if (link === 'up') void roundOrNotice();
+  }, signal);
+  if (broker.link === 'up') await roundOrNotice();
   for await (const _ of setInterval(intervalMs, undefined, { signal })) await roundOrNotice();
 }
 
 /** In percent: memory that nobody could have without swapping, and the 1-minute load per core. */
-function measure(): Record<string, number> {
+function measure(): Statistics {
   const memory = (100 * (totalmem() - freemem())) / totalmem();
   const load = (100 * (loadavg()[0] ?? 0)) / cpus().length;
   return { memory_consumption: rounded(memory), load_average: rounded(load) };

@@ -39,28 +39,30 @@ export function createInbox(parts: {
     const message = parseMessage(topic, payload);
     const topologyChanges = applyToTopology(models.topology, message);
     const changes = [...topologyChanges, ...applyToTenants(models.tenants, message)];
-    if (changes.some(({ kind }) => kind === 'complete')) requests.answered();
-    tellMember(topologyChanges.length > 0);
+    for (const { kind } of changes) requests.answered(kind);
+    if (topologyChanges.some(({ kind }) => kind === 'complete')) models.completed();
+    tellMember(topologyChanges);
     act(message);
     notify(changes, payload);
     complain(topic, changes);
   }
 
-  function tellMember(changed: boolean): void {
-    if (!changed) return;
+  /** Each new status, and each complete topology: the machine compares what it has said with what that shows. */
+  function tellMember(changes: readonly TopologyChange[]): void {
     const status = memberStatus(models.topology, memberId);
-    if (status === 'unknown' || status === told) return;
+    const complete = changes.some(({ kind }) => kind === 'complete');
+    if (status === 'unknown' || (status === told && !complete)) return;
     told = status;
-    lifecycle.send({ type: 'MemberTold', status: status === 'absent' ? 'Absent' : status });
+    lifecycle.send({ type: 'MemberTold', status: status === 'absent' ? 'Absent' : status, complete });
   }
 
   /** What others ask of this very instance; what they ask of others is none of our business. */
   function act({ event, body }: Message): void {
     if (event === 'InstanceCleanupMemberEvent' && body.memberId === memberId)
-      lifecycle.send({ type: 'CleanupRequested' });
+      lifecycle.send({ type: 'CleanupRequested', budgetMs: null });
     if (event === 'InstanceCleanupClusterEvent') {
       const isOurs = body.clusterId === clusterId && body.clusterInstanceId === clusterInstanceId;
-      if (isOurs) lifecycle.send({ type: 'CleanupRequested' });
+      if (isOurs) lifecycle.send({ type: 'CleanupRequested', budgetMs: null });
     }
     if (event === 'ArtifactUpdatedEvent' && body.clusterId === clusterId) {
       deployments.wanted(body);

@@ -1,52 +1,76 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AnyEventObject, createActor, fromPromise, type SnapshotFrom, transition } from 'xstate';
 import { reasonOf } from '../state/errors.ts';
-import { conditionOf } from '../state/lifecycle/condition.ts';
+import { type Condition, conditionOf, type Notes } from '../state/lifecycle/condition.ts';
+import { type Deployment, factsOf } from '../state/lifecycle/facts.ts';
 import { lifecycle } from '../state/lifecycle/lifecycle.ts';
+import type { Activity, Limits } from '../state/lifecycle/patience.ts';
 import type {
-  Deployment,
-  Gate,
+  GateInput,
   GateOutcome,
   LifecycleEvent,
   LifecycleInput,
   StatusEvent,
 } from '../state/lifecycle/vocabulary.ts';
-import type { Journal } from './journal.ts';
+import type { Journal } from './journal/journal.ts';
 import type { Log } from './log.ts';
+import { type StandingWait, watchPatience } from './patience.ts';
 
 /** What the machine may do in the world, one function per actor and action of its vocabulary. */
 export type World = {
   requestTopology(signal: AbortSignal): Promise<void>;
   requestTenants(): void;
-  /** @param onHeld - called each time a hook asks to be asked again, with its reason */
-  runGate(input: GateInput, onHeld: (reason: string) => void, signal: AbortSignal): Promise<GateOutcome>;
+  /** After a restart: asks for everything the platform knows. */
+  catchUp(): void;
+  runGate(input: GateInput, on: GateEvents, signal: AbortSignal): Promise<GateOutcome>;
   notifyActivated(): void;
   /** Puts a status event into the outbox: from here on it will be delivered. */
   decide(event: StatusEvent): void;
   delivery(input: { event: StatusEvent; atMostMs: number | null }, signal: AbortSignal): Promise<void>;
   flushOutbox(signal: AbortSignal): Promise<void>;
   fetchArtifact(tenantId: string, signal: AbortSignal): Promise<Deployment>;
-  placeArtifact(tenantId: string, signal: AbortSignal): Promise<void>;
+  placeArtifact(found: Deployment, signal: AbortSignal): Promise<void>;
   waitForPorts(signal: AbortSignal): Promise<void>;
   publishStatistics(signal: AbortSignal): Promise<void>;
+};
+
+/** How a life ended. `gaveUp`: it was not active in time, and this run is the first to say so; `lacked`: what it waited for. */
+export type End = { readonly gaveUp: boolean; readonly lacked: string };
+
+/** What happens at a gate before it ends. */
+export type GateEvents = {
+  /** A hook asks to be asked again, with its reason. */
+  held(reason: string): void;
+  /** An executable is through, and another one is next: not before this has returned. */
+  passed(executable: string): void;
 };
 
 /** A running machine. */
 export type Lifecycle = {
   send(event: LifecycleEvent): void;
   /** Settles when the instance is obsolete and everything is delivered; rejects on a defect. */
-  readonly ended: Promise<{ gaveUp: boolean }>;
+  readonly ended: Promise<End>;
+  /** All that is waited for in this moment. */
+  waits(): readonly StandingWait[];
   stop(): void;
 };
 
-type GateInput = { readonly gate: Gate; readonly tenantId?: string; readonly budgetMs?: number };
+/** Where the machine is once it has taken a step, and what people are told of it. */
+export type Step = Condition & {
+  readonly state: string;
+  /** Where in that state: `waitingForPorts`; null if it has no parts. */
+  readonly step: string | null;
+  readonly notes: Notes;
+};
+
 type Snapshot = SnapshotFrom<typeof lifecycle>;
 
 /** Starts the machine of `state/lifecycle` and lets it act. Each input is in the journal before anything comes of it. */
 export function startLifecycle(
   input: LifecycleInput,
-  { world, journal, log }: { world: World; journal: Journal; log: Log },
+  options: { world: World; journal: Journal; limits: Limits; log: Log; onStep?: (step: Step) => void },
 ): Lifecycle {
+  const { world, journal, limits, log, onStep = () => {} } = options;
   const send = (event: LifecycleEvent) => actor.send(event);
   const actor = createActor(lifecycle.provide(inWorld(world, send)), {
     input,
@@ -56,17 +80,32 @@ export function startLifecycle(
         record(actor.getSnapshot(), inspected.event, journal);
     },
   });
-  const { promise: ended, resolve, reject } = Promise.withResolvers<{ gaveUp: boolean }>();
+  const { promise: ended, resolve, reject } = Promise.withResolvers<End>();
+  const patience = watchPatience({ limits, log, onOverdue: () => take(actor.getSnapshot()) });
   const tell = createTeller(log);
+  const take = (snapshot: Snapshot) => {
+    const step = stepOf(snapshot, patience.overdue());
+    tell(step);
+    onStep(step);
+  };
   actor.subscribe({
     next: (snapshot) => {
-      tell(snapshot);
-      if (snapshot.hasTag('ended')) resolve({ gaveUp: snapshot.context.gaveUp });
+      patience.look(activityOf(snapshot));
+      take(snapshot);
+      if (snapshot.hasTag('ended')) resolve(endOf(snapshot, input));
     },
     error: reject,
   });
   actor.start();
-  return { send, ended, stop: () => actor.stop() };
+  const stop = () => {
+    patience.stop();
+    actor.stop();
+  };
+  return { send, ended, waits: patience.waits, stop };
+}
+
+function endOf({ context }: Snapshot, { facts }: LifecycleInput): End {
+  return { gaveUp: context.gaveUp && !facts.gaveUp, lacked: conditionOf('started', context.notes).message };
 }
 
 /** The state people mean: that of the life region. */
@@ -75,12 +114,35 @@ export function lifeState(snapshot: Snapshot): string {
   return typeof life === 'string' ? life : (Object.keys(life)[0] ?? '');
 }
 
+function stepOf(snapshot: Snapshot, overdue: Notes): Step {
+  const { life } = snapshot.value as { life: string | Record<string, unknown> };
+  const state = lifeState(snapshot);
+  const inner = typeof life === 'string' ? undefined : life[state];
+  const step = typeof inner === 'string' ? inner : (Object.keys(inner ?? {})[0] ?? null);
+  const notes = { ...snapshot.context.notes, ...overdue };
+  return { state, step, notes, ...conditionOf(state, notes) };
+}
+
+function activityOf(snapshot: Snapshot): Activity {
+  const actors = Object.entries(snapshot.children).flatMap(([id, child]) => {
+    if (child === undefined) return [];
+    const { status, input } = child.getSnapshot();
+    return status === 'active' ? [{ id, run: child.sessionId, input }] : [];
+  });
+  return { states: pathsIn(snapshot.value), actors };
+}
+
+function pathsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return Object.entries(value as object).flatMap(([name, inner]) => pathsIn(inner).map((path) => `${name}.${path}`));
+}
+
 function inWorld(world: World, send: (event: LifecycleEvent) => void) {
   return {
     actors: {
       requestTopology: fromPromise<void>(({ signal }) => world.requestTopology(signal)),
       runGate: fromPromise<GateOutcome, GateInput>(({ input, signal }) =>
-        world.runGate(input, (reason) => send({ type: 'GateHeld', gate: input.gate, reason }), signal),
+        world.runGate(input, gateEvents(input.gate, send), signal),
       ),
       delivery: fromPromise<void, { event: StatusEvent; atMostMs: number | null }>(({ input, signal }) =>
         world.delivery(input, signal),
@@ -88,8 +150,8 @@ function inWorld(world: World, send: (event: LifecycleEvent) => void) {
       fetchArtifact: fromPromise<Deployment, { tenantId: string }>(({ input, signal }) =>
         world.fetchArtifact(input.tenantId, signal),
       ),
-      placeArtifact: fromPromise<void, { tenantId: string }>(({ input, signal }) =>
-        world.placeArtifact(input.tenantId, signal),
+      placeArtifact: fromPromise<void, { found: Deployment }>(({ input, signal }) =>
+        world.placeArtifact(input.found, signal),
       ),
       waitForPorts: fromPromise<void>(({ signal }) => world.waitForPorts(signal)),
       publishStatistics: fromPromise<void>(({ signal }) => world.publishStatistics(signal)),
@@ -100,7 +162,15 @@ function inWorld(world: World, send: (event: LifecycleEvent) => void) {
       decide: (_: unknown, { event }: { event: StatusEvent }) => world.decide(event),
       notifyActivated: () => world.notifyActivated(),
       requestTenants: () => world.requestTenants(),
+      catchUp: () => world.catchUp(),
     },
+  };
+}
+
+function gateEvents(gate: GateInput['gate'], send: (event: LifecycleEvent) => void): GateEvents {
+  return {
+    held: (reason) => send({ type: 'GateHeld', gate, reason }),
+    passed: (executable) => send({ type: 'HookPassed', gate, executable }),
   };
 }
 
@@ -113,14 +183,16 @@ async function pause(ms: number | null, signal: AbortSignal): Promise<void> {
 }
 
 function record(snapshot: Snapshot, event: AnyEventObject, journal: Journal): void {
+  // For people only: nothing follows from it.
+  if (event.type === 'GateHeld' || event.type === 'Noticed') return;
   const isInit = event.type === 'xstate.init';
   const [next, actions] = isInit ? [snapshot, []] : transition(lifecycle, snapshot, event as LifecycleEvent);
   const decided = actions
     .filter(({ type }) => type === 'decide')
-    .map(({ params }) => (params as { event: string }).event);
+    .map(({ params }) => (params as { event: StatusEvent }).event);
   // Being told the same again changes nothing, and would fill the disk.
   if (event.type === 'MemberTold' && decided.length === 0 && next.context.told === snapshot.context.told) return;
-  journal.append({ kind: 'input', input: plain(event), state: lifeState(next), decided });
+  journal.append({ kind: 'input', input: plain(event), state: lifeState(next), decided, facts: factsOf(next.context) });
 }
 
 /** An event as plain JSON; errors by their message (their facts are in the log). */
@@ -129,13 +201,11 @@ function plain({ input: _input, ...event }: AnyEventObject): unknown {
 }
 
 /** Logs each change of state and condition once. */
-function createTeller(log: Log): (snapshot: Snapshot) => void {
+function createTeller(log: Log): (step: Step) => void {
   let lastState = '';
   let lastCondition = '';
   let since = performance.now();
-  return (snapshot) => {
-    const state = lifeState(snapshot);
-    const { condition, message } = conditionOf(state, snapshot.context.notes);
+  return ({ state, condition, message }) => {
     const key = `${condition} ${message}`;
     if (state !== lastState) {
       const durationMs = Math.round(performance.now() - since);

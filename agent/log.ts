@@ -1,9 +1,12 @@
 import { inspect } from 'node:util';
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, destination, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import { AgentError } from '../state/errors.ts';
 
 /** pino's logger: `log.info({ event: 'artifact.placed', commit }, 'artifact placed')`. */
 export type Log = Logger;
+
+/** What cannot be written is kept up to this, and left out beyond. */
+const backlogLimitBytes = 1024 * 1024;
 
 /**
  * The root logger. JSON lines, or one readable line each on a terminal.
@@ -13,13 +16,16 @@ export type Log = Logger;
  */
 export function createLog(options: { level: string; pretty: boolean; colour: boolean; output?: number }): Log {
   // Synchronous: a line written before a crash is a line read after it (stack.md, section 6).
-  const output = destination({ dest: options.output ?? 1, sync: true });
+  const output = destination({ dest: options.output ?? 1, sync: true, maxLength: backlogLimitBytes });
+  // A full disk behind stdout, or nobody there to read it, costs lines and not the agent.
+  output.on('error', () => {});
   return pino(
     {
       level: options.level,
       base: null,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: (err) => (err instanceof Error ? stdSerializers.err(err) : err) },
       redact: { paths: secretPaths, censor: '[redacted]' },
     },
     options.pretty ? prettyLines(output, options.colour) : output,
@@ -30,7 +36,7 @@ export function createLog(options: { level: string; pretty: boolean; colour: boo
 export function failure(thrown: unknown): { err: unknown; code?: string; remedy?: string } {
   if (!(thrown instanceof AgentError)) return { err: thrown };
   return {
-    err: { message: thrown.message, ...thrown.facts, ...causeOf(thrown) },
+    err: { type: thrown.name, message: thrown.message, ...thrown.facts, ...causeOf(thrown) },
     code: thrown.code,
     remedy: thrown.remedy,
   };

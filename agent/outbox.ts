@@ -1,9 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { StatusEvent } from '../state/lifecycle/vocabulary.ts';
 import type { Broker } from './broker/broker.ts';
+import type { Faults } from './faults.ts';
 import { failure, type Log } from './log.ts';
 
 /** A status event on its way: the topic and the exact bytes that were decided. */
-export type Letter = { readonly event: string; readonly topic: string; readonly payload: string };
+export type Letter = { readonly event: StatusEvent; readonly topic: string; readonly payload: string };
 
 /** Delivers status events to the broker: in order, one after the other, at least once, however long it takes. */
 export type Outbox = {
@@ -27,16 +29,21 @@ const retryMs = 1_000;
 const retryLimitMs = 60_000;
 
 /**
- * @param options - `receipt`: called when the broker has acknowledged a letter; `signal`: delivers nothing more once aborted
+ * @param options - `undelivered`: what an earlier run has decided; `isDue`: asked of each of those when its turn comes, it
+ *   may have been delivered without our knowing; `receipt`: called when the broker has acknowledged a
+ *   letter, and on disk before the next one leaves; `signal`: delivers nothing more once aborted
  */
 export function createOutbox(options: {
   broker: Broker;
   log: Log;
+  undelivered: readonly Letter[];
+  isDue: (letter: Letter, signal: AbortSignal) => Promise<boolean>;
   receipt: (letter: Letter) => void;
   signal: AbortSignal;
+  faults: Faults;
 }): Outbox {
-  const { broker, log, receipt } = options;
-  const waiting: Letter[] = [];
+  const { broker, log, receipt, faults } = options;
+  const waiting: Letter[] = [...options.undelivered];
   const watchers = new Set<() => void>();
   let delivering = false;
 
@@ -45,15 +52,21 @@ export function createOutbox(options: {
     delivering = true;
     for (let letter = waiting[0]; letter !== undefined; letter = waiting[0]) {
       const since = performance.now();
-      const published = await publishOnce(letter);
-      if (!published) return;
+      const isDue = !options.undelivered.includes(letter) || (await mayStillLeave(letter));
+      if (isDue && !(await publishOnce(letter))) return;
       waiting.shift();
       receipt(letter);
       const durationMs = Math.round(performance.now() - since);
-      log.info({ event: 'status.published', status: letter.event, durationMs }, 'status event published');
+      if (isDue) log.info({ event: 'status.published', status: letter.event, durationMs }, 'status event published');
+      else log.info({ event: 'status.leftOut', status: letter.event }, 'status event was taken already');
       for (const look of [...watchers]) look();
     }
     delivering = false;
+  }
+
+  /** True when we are closing before anybody can tell: then it is not delivered now either way. */
+  function mayStillLeave(letter: Letter): Promise<boolean> {
+    return options.isDue(letter, options.signal).catch(() => true);
   }
 
   /** Waits out losses of the link (the broker sends again by itself); false when we are closing. */
@@ -62,6 +75,7 @@ export function createOutbox(options: {
       try {
         // Subscribed first: what the platform says in answer comes once.
         await broker.up(options.signal);
+        faults('publish');
         await broker.publish(letter.topic, letter.payload, { qos: 1 });
         return true;
       } catch (thrown) {
@@ -91,6 +105,7 @@ export function createOutbox(options: {
     });
   }
 
+  void deliver();
   return {
     waiting,
     post(letter) {

@@ -9,7 +9,8 @@ const lookMs = 1_000;
  * Waits until every port of the list accepts TCP connections. Ports that have answered are left alone until the others
  * have too (some services block a client that only connects); then all are looked at once more, together.
  *
- * @param options - `timeoutMs`: at least one look is made; `onLook`: told after each look which ports are still closed
+ * @param options - `timeoutMs`: at least one look is made; `onLook`: told after each look which ports are still closed;
+ *   `onAnswer`: told of each port that was looked at, with the reason if it is closed
  * @throws {@link PortsClosedError} when the time is over
  * @throws the reason of `signal`
  * @see protocol.md 1.3
@@ -20,9 +21,12 @@ export async function waitForPorts(options: {
   timeoutMs: number;
   signal: AbortSignal;
   onLook?: (closed: readonly number[]) => void;
+  onAnswer?: (answer: PortAnswer) => void;
 }): Promise<void> {
-  const { host, timeoutMs, signal, onLook } = options;
-  const probes = new Map([...new Set(options.ports)].map((port) => [port, createProbe(port, host)]));
+  const { host, timeoutMs, signal, onLook, onAnswer } = options;
+  const probes = new Map(
+    [...new Set(options.ports)].map((port) => [port, told(createProbe(port, host), port, onAnswer)]),
+  );
   const all = [...probes.keys()];
   const deadlineMs = performance.now() + timeoutMs;
 
@@ -55,8 +59,21 @@ export class PortsClosedError extends AgentError {
   }
 }
 
+/** What a look at one port found; `reason` null: it is open. */
+export type PortAnswer = { readonly port: number; readonly reason: string | null; readonly durationMs: number };
+
 /** Looks once at a port: why it is closed, or null when it is open. */
 type Probe = (limitMs: number) => Promise<string | null>;
+
+function told(probe: Probe, port: number, onAnswer: ((answer: PortAnswer) => void) | undefined): Probe {
+  if (onAnswer === undefined) return probe;
+  return async (limitMs) => {
+    const startedMs = performance.now();
+    const reason = await probe(limitMs);
+    onAnswer({ port, reason, durationMs: Math.round(performance.now() - startedMs) });
+    return reason;
+  };
+}
 
 /** Those of `asked` that are closed, and why. When none is, all others are asked again: one may have gone meanwhile. */
 async function lookAtPorts(

@@ -5,46 +5,65 @@ import type { Log } from './log.ts';
 
 /** Asks the platform to tell everything again; the answers are broadcasts to everybody, so we ask with restraint. */
 export type Requests = {
-  /** Asks for the topology now, after 5 and 20 s and then every 60 s, until `answered()` was called. */
+  /** Asks for the topology now, after 5 and 20 s and then every 60 s, until `answered('complete')` was called. */
   topologyUntilAnswered(signal: AbortSignal): Promise<void>;
   /** Asks for tenants and sign-ups once. */
   tenants(): void;
-  /** A complete topology came. */
-  answered(): void;
+  /** @param change - the kind of a change to a model; the complete ones are answers, whoever has asked */
+  answered(change: string): void;
 };
 
 type RequestName = Extract<SentEventName, `${string}RequestEvent`>;
 
+const requests: readonly { readonly name: RequestName; readonly answer: string }[] = [
+  { name: 'CompleteTopologyRequestEvent', answer: 'complete' },
+  { name: 'CompleteTenantRequestEvent', answer: 'completeTenants' },
+  { name: 'CompleteApplicationSignUpsRequestEvent', answer: 'completeSignUps' },
+];
+const aboutTenants = requests.slice(1);
 const repeatAfterMs = [5_000, 20_000, 60_000];
-/** A broker that comes back finds thousands of agents at its door. @see design.md, "The bus" */
-const reconnectSpreadMs = 30_000;
 
-export function createRequests({ broker, log, signal }: { broker: Broker; log: Log; signal: AbortSignal }): Requests {
-  const answer = Promise.withResolvers<void>();
+/**
+ * @param options - `reconnectSpreadMs`: how long a reconnect waits at most before it asks; a broker that comes back finds
+ * thousands of agents at its door
+ * @see design.md, "The bus"
+ */
+export function createRequests(options: {
+  broker: Broker;
+  log: Log;
+  signal: AbortSignal;
+  reconnectSpreadMs?: number;
+}): Requests {
+  const { broker, log, signal, reconnectSpreadMs = 30_000 } = options;
+  const firstTopology = Promise.withResolvers<void>();
+  /** The answers since the link was last down. */
+  const answers = new Set<string>();
   let connections = 0;
-  let heard = 0;
+  let hasTopology = false;
+  let isCatchingUp = false;
 
   const request = async (name: RequestName) => {
     await broker.publish(topicOf(name), writeMessage(name, {}), { qos: 1 });
     log.info({ event: 'request.published', request: name }, 'asked the platform');
   };
-  const requestAll = async (names: readonly RequestName[]) => {
-    await broker.up(signal);
-    for (const name of names) await request(name);
-  };
-  const tenantRequests = ['CompleteTenantRequestEvent', 'CompleteApplicationSignUpsRequestEvent'] as const;
 
-  /** Topology and tenants travel at QoS 0: what was said while we were away is asked for. */
+  /** Topology and tenants travel at QoS 0: what was said while we were away is asked for, if nobody else did. */
   async function catchUp(): Promise<void> {
-    const heardBefore = heard;
-    await pause(Math.random() * reconnectSpreadMs, undefined, { signal });
-    if (heard === heardBefore) await requestAll(['CompleteTopologyRequestEvent']);
-    await requestAll(tenantRequests);
+    if (isCatchingUp) return;
+    isCatchingUp = true;
+    try {
+      await pause(Math.random() * reconnectSpreadMs, undefined, { signal });
+      await broker.up(signal);
+      for (const { name, answer } of requests) if (!answers.has(answer)) await request(name);
+    } finally {
+      isCatchingUp = false;
+    }
   }
 
   broker.onLink((link) => {
-    if (link === 'up') connections += 1;
-    if (link === 'up' && connections > 1 && heard > 0) void untilClosed(catchUp());
+    if (link === 'down') return answers.clear();
+    connections += 1;
+    if (connections > 1 && hasTopology) void untilClosed(catchUp());
   }, signal);
 
   /** Without a link the next connection asks; when closing nobody does. */
@@ -60,18 +79,24 @@ export function createRequests({ broker, log, signal }: { broker: Broker; log: L
         const waitMs = repeatAfterMs[Math.min(attempt, repeatAfterMs.length - 1)] ?? 0;
         const cancel = new AbortController();
         const answered = await Promise.race([
-          answer.promise.then(() => true),
+          firstTopology.promise.then(() => true),
           pause(waitMs, false, { signal: AbortSignal.any([stop, cancel.signal]) }),
         ]).finally(() => cancel.abort());
         if (answered) return;
       }
     },
     tenants() {
-      void untilClosed(requestAll(tenantRequests));
+      const askAll = async () => {
+        await broker.up(signal);
+        for (const { name } of aboutTenants) await request(name);
+      };
+      void untilClosed(askAll());
     },
-    answered() {
-      heard += 1;
-      answer.resolve();
+    answered(change) {
+      answers.add(change);
+      if (change !== 'complete') return;
+      hasTopology = true;
+      firstTopology.resolve();
     },
   };
 }

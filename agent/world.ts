@@ -3,13 +3,13 @@ import type { StatusEvent } from '../state/lifecycle/vocabulary.ts';
 import { topicOf, writeMessage } from '../state/messages/topics.ts';
 import type { Broker } from './broker/broker.ts';
 import type { Deployments } from './deployments.ts';
-import { publishStatistics } from './health.ts';
+import { publishStatistics, type Statistics } from './health.ts';
 import type { GateStatus } from './hooks/gate.ts';
 import type { Hooks } from './hooks/hooks.ts';
 import type { World } from './lifecycle.ts';
 import type { Log } from './log.ts';
-import type { Outbox } from './outbox.ts';
-import { waitForPorts } from './ports.ts';
+import type { Letter, Outbox } from './outbox.ts';
+import { type PortAnswer, waitForPorts } from './ports.ts';
 import type { Requests } from './requests.ts';
 
 /** The parts that the orders of the machine go to. */
@@ -20,45 +20,58 @@ type Parts = {
   outbox: Outbox;
   requests: Requests;
   deployments: Deployments;
+  /** Told of each port that was looked at, and of each round of statistics. */
+  reports?: { portAnswered(answer: PortAnswer): void; statisticsSent(values: Statistics): void };
   log: Log;
 };
 
 /** What the machine orders, done by the parts. */
-export function createWorld({ config, broker, hooks, outbox, requests, deployments, log }: Parts): World {
+export function createWorld({ config, broker, hooks, outbox, requests, deployments, reports, log }: Parts): World {
   return {
     requestTopology: (signal) => requests.topologyUntilAnswered(signal),
     requestTenants: () => requests.tenants(),
-    runGate: ({ gate, tenantId, budgetMs }, onHeld, signal) => {
-      const onStatus = ({ kind, text }: GateStatus) => (kind === 'held' ? onHeld(text) : undefined);
-      const options = { signal, onStatus, ...(budgetMs === undefined ? {} : { budgetMs }) };
+    catchUp: () => {
+      requests.tenants();
+      requests.topologyUntilAnswered(new AbortController().signal).catch((err) => log.debug({ err }, 'no answer'));
+    },
+    runGate: ({ gate, attempt, passed, found, budgetMs }, on, signal) => {
+      const onStatus = ({ kind, text }: GateStatus) => (kind === 'held' ? on.held(text) : undefined);
+      const onPassed = on.passed;
+      const options = { signal, onStatus, onPassed, attempt, passed, ...(budgetMs === undefined ? {} : { budgetMs }) };
       if (gate === 'lvsInterface') return hooks.gate(gate, { virtualIp: config.hooks.lvsVirtualIp ?? '' }, options);
       if (gate === 'volumeMount') {
         return hooks.gate(gate, { persistenceMapping: config.hooks.persistenceMapping ?? '' }, options);
       }
       if (gate === 'artifactUpdating' || gate === 'artifactUpdated') {
-        return hooks.gate(gate, deployments.hookInput(tenantId ?? ''), options);
+        if (found === undefined) throw new Error(`${gate} without a deployment`);
+        return hooks.gate(gate, deployments.hookInput(found), options);
       }
       return hooks.gate(gate, {}, options);
     },
     notifyActivated: () => hooks.notify('instanceActivated', {}),
-    decide: (event) => outbox.post({ event, topic: topicOf(event), payload: statusPayload(event, config) }),
+    decide: (event) => outbox.post(letterOf(event, config)),
     delivery: ({ event, atMostMs }, signal) => outbox.out(event, { atMostMs, signal }),
     flushOutbox: (signal) => outbox.flushed(signal),
     fetchArtifact: (tenantId, signal) => deployments.fetch(tenantId, signal),
-    placeArtifact: (tenantId, signal) => deployments.place(tenantId, signal),
+    placeArtifact: (found, signal) => deployments.place(found, signal),
     waitForPorts: (signal) => {
       const { numbers: ports, host, timeoutMs } = config.ports;
-      return waitForPorts({ ports, host, timeoutMs, signal });
+      return waitForPorts({ ports, host, timeoutMs, signal, ...(reports && { onAnswer: reports.portAnswered }) });
     },
     publishStatistics: async (signal) => {
       if (!config.health.enabled) return;
       const { intervalMs } = config.health;
       await publishStatistics(
         { reporter: config.instance, intervalMs, signal },
-        { broker, log: log.child({ part: 'health' }) },
+        { broker, log: log.child({ part: 'health' }), ...(reports && { onSent: reports.statisticsSent }) },
       );
     },
   };
+}
+
+/** A status event of this instance, as it goes to the broker. */
+export function letterOf(event: StatusEvent, config: Config): Letter {
+  return { event, topic: topicOf(event), payload: statusPayload(event, config) };
 }
 
 /** Ids go out as launch-params have them: the autoscaler looks members up by them. @see protocol.md section 4.5 */

@@ -9,6 +9,8 @@ export abstract class AgentError extends Error {
   abstract readonly code: string;
   /** One sentence for the person who reads it. */
   abstract readonly remedy: string;
+  /** Trying again mends nothing: a person has to act first. */
+  readonly lasting: boolean = false;
   /** The values the message speaks of; no secrets, plain JSON. */
   readonly facts: Readonly<Record<string, unknown>>;
 

@@ -23,7 +23,14 @@ test('every example of the shipped agent.conf can be used', () => {
   const folder = mkdtempSync(join(tmpdir(), 'config-file-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   for (const name of ['tls', 'payload']) mkdirSync(join(folder, name));
-  for (const name of ['tls/ca.pem', 'tls/client.pem', 'tls/client-key.pem', 'mb.password', 'payload/launch-params'])
+  for (const name of [
+    'tls/ca.pem',
+    'tls/client.pem',
+    'tls/client-key.pem',
+    'mb.username',
+    'mb.password',
+    'payload/launch-params',
+  ])
     writeFileSync(join(folder, name), 'x');
   writeFileSync(join(folder, 'agent.conf'), shipped.replace(/^# (\S+ = )/gm, '$1'));
 

@@ -33,12 +33,13 @@ test('walks the whole life and leaves nothing behind', { timeout: limitMs }, asy
     /people +see the page "The shop, second edition"/,
     /pendingTermination +agent .* a cleanup for this member/,
     /agent +publishes InstanceMaintenanceModeEvent/,
-    /agent +ran the hook clean/,
     /agent +publishes InstanceReadyToShutdownEvent/,
     /people +see the agent end +exit code 0/,
     /people +see no page any more/,
     /cloud controller +MemberTerminatedEvent/,
   ]);
+  // Seen in the log of the agent, and not over the broker: on a busy machine it comes before or after its neighbours.
+  expect(demo.output()).toMatch(/agent +ran the hook clean/);
   const rows = demo.output().split('\n').filter(Boolean).slice(1);
   const times = rows.map((row) => Number(row.slice(0, 6)));
   expect(times).toEqual(times.toSorted((one, other) => one - other));

@@ -1,3 +1,4 @@
+import type { Faults } from '../faults.ts';
 import type { Log } from '../log.ts';
 import { type Clones, createClones, type Fetched } from './clones.ts';
 import {
@@ -37,9 +38,9 @@ export interface Artifacts {
   fetch(tenantId: string, job: { signal: AbortSignal; onProgress?: (progress: GitProgress) => void }): Promise<Fetched>;
   /**
    * Puts a fetched commit in place; does nothing when nothing has changed. Safe to do twice; after a restart, and for a
-   * first commit, fetch again before.
+   * first commit, what was fetched may be gone: that is a failure, and fetching again mends it.
    *
-   * @throws ArtifactUnknownError, ArtifactPlaceError, ArtifactTimeoutError, the signal's reason
+   * @throws ArtifactPlaceError, ArtifactTimeoutError, the signal's reason
    */
   place(fetched: Fetched, job: { signal: AbortSignal }): Promise<void>;
 }
@@ -54,9 +55,10 @@ export function createArtifacts(options: {
   stateDir: string;
   log: Log;
   environment?: NodeJS.ProcessEnv;
+  faults?: Faults;
 }): Artifacts {
-  const { config, multiTenant, stateDir, log, environment = process.env } = options;
-  const git = createGit({ protocols: config.protocols, environment });
+  const { config, multiTenant, stateDir, log, environment = process.env, faults } = options;
+  const git = createGit({ protocols: config.protocols, environment, ...(faults && { faults }) });
   const clones = createClones({ git, stateDir, branch: config.branch, log });
   const runJob = createJobs(config.timeoutMs);
   const wishes = new Map<string, Wish>();
@@ -85,7 +87,8 @@ export function createArtifacts(options: {
 
     async place(fetched, { signal }) {
       if (!fetched.changed) return;
-      const wish = wishOfTenant(fetched.tenantId);
+      // After a restart no event may have named it yet: what was fetched is on this disk, and needs no credentials.
+      const wish = wishes.get(fetched.tenantId) ?? { ...fetched, url: fetched.repoUrl, credential: null };
       await runJob(wish, {
         signal,
         work: (deadline) => clones.place(wish, fetched.newCommit, { signal: deadline }),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { simpleGit } from 'simple-git';
 import { reasonOf } from '../../state/errors.ts';
 import type { Secret } from '../../state/secret.ts';
+import type { Faults } from '../faults.ts';
 import { endProcesses } from './processes.ts';
 
 /** What git does right now, in its own figures. */
@@ -56,7 +57,11 @@ export class GitError extends Error {
 /**
  * @param options - `protocols`: those git may use; `environment`: that of the agent, of which git gets what it needs
  */
-export function createGit(options: { protocols: readonly string[]; environment: NodeJS.ProcessEnv }): Git {
+export function createGit(options: {
+  protocols: readonly string[];
+  environment: NodeJS.ProcessEnv;
+  faults?: Faults;
+}): Git {
   return {
     run: (args, call) => run(args, call, options),
     endLeftovers: (tree) => endProcesses((entry) => entry.startsWith(`${jobVariable}=`) && entry.endsWith(` ${tree}`)),

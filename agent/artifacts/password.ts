@@ -30,6 +30,7 @@ export function decryptPassword(encrypted: string | null | undefined, key: Secre
 /** The repository password of an event cannot be decrypted with the key of this instance. */
 export class RepositoryPasswordError extends AgentError {
   override readonly name = 'RepositoryPasswordError';
+  override readonly lasting = true;
   readonly code = 'ARTIFACT_PASSWORD_UNREADABLE';
   readonly remedy =
     'Check that CARTRIDGE_KEY is the key of this application, and enter the repository password of the sign-up again.';

@@ -36,6 +36,7 @@ export function artifactPath(
 /** There is no folder to put artifacts into. */
 export class ArtifactPathError extends AgentError {
   override readonly name = 'ArtifactPathError';
+  override readonly lasting = true;
   readonly code = 'ARTIFACT_PATH_MISSING';
   readonly remedy = 'Set APPLICATION_PATH in launch-params to the absolute path of the folder that is served.';
 
@@ -47,6 +48,7 @@ export class ArtifactPathError extends AgentError {
 /** An event names a tenant in a way no platform does. */
 export class ArtifactTenantError extends AgentError {
   override readonly name = 'ArtifactTenantError';
+  override readonly lasting = true;
   readonly code = 'ARTIFACT_TENANT_REFUSED';
   readonly remedy = 'Find out who publishes on the topics of the platform: tenant ids are integers.';
 

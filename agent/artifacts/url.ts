@@ -37,6 +37,7 @@ export function parseRepositoryUrl(text: string, protocols: readonly string[]): 
 /** The repository URL of an event is empty, not allowed, or no URL. */
 export class RepositoryUrlError extends AgentError {
   override readonly name = 'RepositoryUrlError';
+  override readonly lasting = true;
   readonly code = 'ARTIFACT_URL_REFUSED';
   readonly remedy =
     'Correct the repository URL of the sign-up; artifact.protocols lists the protocols this agent may use.';

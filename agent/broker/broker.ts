@@ -1,23 +1,23 @@
 import { EventEmitter, once } from 'node:events';
-import { type IClientOptions, MqttClient } from 'mqtt';
-import { AgentError } from '../../state/errors.ts';
-import type { Secret } from '../../state/secret.ts';
-import { failure, type Log } from '../log.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { AgentError } from '../../state/errors.ts';
+import type { Log } from '../log.ts';
+import {
+  type BrokerOptions,
+  createClient,
+  end,
+  forgetSession,
+  leave,
+  type PublishOptions,
+  publish,
+  subscribe,
+} from './client.ts';
+import { createComplaints, type LinkNote } from './complaints.ts';
+import { DeadLinkError, HungUpError, understood } from './failures.ts';
+import { createHoming } from './homing.ts';
 import { createRoute } from './route.ts';
-import { openStream, type Server, type TlsFiles } from './stream.ts';
-
-/** Where and as whom to connect. Servers in order of preference. */
-export type BrokerOptions = {
-  readonly servers: readonly Server[];
-  readonly username: string | null;
-  readonly password: Secret | null;
-  readonly protocolVersion: 4 | 5;
-  readonly tls: TlsFiles | null;
-  readonly clientId: string;
-  /** The broker keeps our subscriptions and what arrives for them while we are away. */
-  readonly persistent: boolean;
-  readonly subscriptions: Readonly<Record<string, 0 | 1>>;
-};
+import { openStream, type Server } from './stream.ts';
+import { defaultTimings } from './timings.ts';
 
 /** The one connection to the message broker. Reconnects for ever; closing it is the owner's. */
 export type Broker = {
@@ -27,105 +27,152 @@ export type Broker = {
   readonly server: Server;
   /** What went wrong last, if anything did since the last connection; while the link is up: a subscription that was refused. */
   readonly failure: Error | null;
-  /** Resolves once the broker acknowledged it (QoS 1), or it was written (QoS 0); QoS 1 survives reconnects, QoS 0 rejects without a link. */
-  publish(topic: string, payload: string | Uint8Array, options: { qos: 0 | 1; retain?: boolean }): Promise<void>;
+  /**
+   * Resolves once the broker acknowledged it (QoS 1), or it was written (QoS 0); QoS 1 survives reconnects, QoS 0 rejects
+   * without a link.
+   *
+   * @throws PublishRefusedError over MQTT 5
+   */
+  publish(topic: string, payload: string | Uint8Array, options: PublishOptions): Promise<void>;
   /** Resolves at once when the link is up, else as soon as it is. */
   up(signal: AbortSignal): Promise<void>;
   /** Calls back on each change of the link, until the signal is aborted. */
   onLink(listener: (link: 'up' | 'down') => void, signal: AbortSignal): void;
-  /** Makes the broker forget our session: nothing is kept for an instance that is gone. The connection is closed for good. */
+  /** Calls back before we return to a server we prefer; the answer is waited for, a moment. */
+  onMoving(listener: (to: Server) => Promise<void>, signal: AbortSignal): void;
+  /** Gives the connection up, and begins the next one. */
+  drop(reason: AgentError): void;
+  /**
+   * Makes every broker we were at forget our session, and what our will says: nothing is kept for an instance that is
+   * gone. The connection is closed for good.
+   */
   endSession(): Promise<void>;
   close(): Promise<void>;
 };
 
-/** A topic the broker will not let us hear. */
-export class SubscriptionRefusedError extends AgentError {
-  override readonly name = 'SubscriptionRefusedError';
-  readonly code = 'BROKER_SUBSCRIPTION_REFUSED';
-  readonly remedy = 'Allow this user to read the topic in the access list of the broker.';
-}
-
-/** The broker answers, but not to this user. */
-export class LoginRefusedError extends AgentError {
-  override readonly name = 'LoginRefusedError';
-  readonly code = 'BROKER_LOGIN_REFUSED';
-  readonly remedy = 'Check the user name and the password, and that the broker lets this user connect.';
-}
-
-const connectTimeoutMs = 5_000;
-const keepaliveSeconds = 30;
-const closeTimeoutMs = 300;
+const lettersTimeoutMs = 2_000;
+const movingTimeoutMs = 1_000;
 
 /**
  * Connects in the background and calls `onMessage` for each message, in order. A QoS 1 message is acknowledged when
  * `onMessage` has returned, so it must be quick, and must not wait for anything this connection brings.
  *
+ * @param parts - `onNote`: told what a person should know of the link; null: nothing any more
  * @see design.md, "The bus"; stack.md, section 2
  */
 export function connectBroker(
   options: BrokerOptions,
-  { log, onMessage }: { log: Log; onMessage: (topic: string, payload: Uint8Array) => void },
+  parts: {
+    log: Log;
+    onMessage: (topic: string, payload: Uint8Array) => void;
+    onNote?: (note: LinkNote | null) => void;
+  },
 ): Broker {
+  const { log, onMessage, onNote = () => {} } = parts;
+  const timings = { ...defaultTimings, ...options.timings };
   const events = new EventEmitter<{ up: []; down: [] }>().setMaxListeners(0);
-  const route = createRoute(options.servers);
-  const client = new MqttClient(() => openStream(route.server, options.tls), {
-    ...clientOptions(options),
-    clean: !options.persistent,
-    manualConnect: true,
-  });
+  const movers = new Set<(to: Server) => Promise<void>>();
+  const letters = new Set<Promise<void>>();
+  const visited = new Set<Server>();
+  const route = createRoute(options.servers, timings);
+  const complaints = createComplaints({ log, remindEveryMs: timings.remindEveryMs, onNote });
+  const homing = createHoming({ route, tls: options.tls, timings, log, onHome: (index) => void move(index) });
+  const client = createClient(options, timings, open);
   let link: 'up' | 'down' = 'down';
   let closing = false;
+  let isMoving = false;
   let lastFailure: Error | null = null;
   let isConnected = false;
   let hasFailed = false;
-  const told = new Set<string>();
+  let impatient: NodeJS.Timeout | undefined;
 
   // Acknowledged by the callback, after our own handling: the `message` event would not be waited for.
   client.handleMessage = (packet, acknowledge) => {
     if (packet.cmd === 'publish') onMessage(packet.topic, packet.payload as Uint8Array);
     acknowledge();
   };
-  client.on('connect', () => {
+  client.on('connect', ({ sessionPresent }) => {
+    const { server } = route;
     route.connected();
     isConnected = true;
     lastFailure = null;
-    log.info({ event: 'broker.connected', ...route.server }, 'connected to the broker');
+    log.info({ event: 'broker.connected', ...server, sessionPresent }, 'connected to the broker');
+    if (options.persistent && !sessionPresent && visited.has(server))
+      log.warn(
+        { event: 'broker.sessionLost', ...server },
+        'the broker has forgotten our session, and what waited in it',
+      );
     subscribe(client, options.subscriptions, log, (refusal) => {
+      clearTimeout(impatient);
       lastFailure = refusal;
-      told.clear();
+      complaints.settled(refusal);
+      visited.add(server);
+      homing.start();
       link = 'up';
       events.emit('up');
     });
   });
   client.prependListener('close', () => {
+    clearTimeout(impatient);
+    homing.stop();
     if (link === 'up' && !closing) log.warn({ event: 'broker.disconnected', ...route.server }, 'lost the broker');
     // Hung up on without a word: the library does not call that an error.
-    if (link === 'down' && !hasFailed && !closing)
+    if (link === 'down' && !hasFailed && !isMoving)
       failed(new Error(isConnected ? 'closed instead of confirming the subscriptions' : 'closed instead of answering'));
     link = 'down';
-    isConnected = hasFailed = false;
+    isConnected = hasFailed = isMoving = false;
     events.emit('down');
     // A connection that ends late must not begin the attempts again: 0 is the library's word for none.
     client.options.reconnectPeriod = closing ? 0 : route.next();
   });
   client.on('error', (cause) => failed(understood(cause, route.server)));
+  client.on('disconnect', ({ reasonCode }) =>
+    failed(new HungUpError(`the broker hangs up, reason code ${reasonCode}`, { facts: { reason: reasonCode } })),
+  );
   client.connect();
 
-  /** The next attempts fail alike, and each of them may say so twice (stack.md): told once per server and reason. */
-  function failed(err: Error): void {
-    hasFailed = true;
-    lastFailure = err;
-    const { host, port } = route.server;
-    const reason = `${host}:${port} ${'code' in err ? err.code : err.message}`;
-    const level = told.has(reason) ? 'debug' : 'warn';
-    told.add(reason);
-    log[level]({ event: 'broker.failed', host, port, ...failure(err) }, 'cannot reach the broker, trying on');
+  function open() {
+    // The library waits for the acknowledgement of all that was on its way before it says `connect`, without a limit.
+    clearTimeout(impatient);
+    impatient = setTimeout(
+      () => drop(new DeadLinkError('cannot get the link up: the broker has stopped answering')),
+      timings.upWithinMs,
+    );
+    return openStream(route.server, options.tls);
   }
 
-  async function close(): Promise<void> {
+  function failed(err: Error): void {
+    if (closing) return;
+    hasFailed = true;
+    lastFailure = err;
+    complaints.failed(err, route.server);
+  }
+
+  function drop(reason: AgentError): void {
+    client.stream.destroy(reason);
+  }
+
+  /** Back to a server we prefer: in order, so that nobody has to take us for dead, and nothing is sent twice. */
+  async function move(index: number): Promise<void> {
+    const [from, to] = [route.server, route.at(index)];
+    log.info({ event: 'broker.returning', from, to }, 'a broker we prefer is back: going there');
+    isMoving = true;
+    link = 'down';
+    events.emit('down');
+    await Promise.race([Promise.allSettled(letters), pause(lettersTimeoutMs)]);
+    await Promise.race([Promise.allSettled([...movers].map((tell) => tell(to))), pause(movingTimeoutMs)]);
+    // Lost, or closed, meanwhile.
+    if (closing || !isMoving) return;
+    route.choose(index);
+    leave(client);
+  }
+
+  async function close(packet: Parameters<typeof end>[1] = {}): Promise<void> {
     closing = true;
+    homing.stop();
+    clearTimeout(impatient);
     client.options.reconnectPeriod = 0;
-    await end(client);
+    await end(client, packet);
   }
 
   return {
@@ -138,7 +185,15 @@ export function connectBroker(
     get failure() {
       return lastFailure;
     },
-    publish: (topic, payload, publishOptions) => publish(client, topic, payload, publishOptions),
+    publish(topic, payload, publishOptions) {
+      const letter = publish(client, topic, payload, publishOptions);
+      if (publishOptions.qos === 1) {
+        letters.add(letter);
+        const forget = () => letters.delete(letter);
+        letter.then(forget, forget);
+      }
+      return letter;
+    },
     up: async (signal) => {
       if (link === 'down') await once(events, 'up', { signal });
     },
@@ -149,106 +204,19 @@ export function connectBroker(
         signal.addEventListener('abort', () => events.off(change, notice), { once: true });
       }
     },
-    endSession: async () => {
-      await close();
-      if (options.persistent) await forgetSession(route.server, options, log);
+    onMoving: (listener, signal) => {
+      movers.add(listener);
+      signal.addEventListener('abort', () => movers.delete(listener), { once: true });
     },
-    close,
+    drop,
+    endSession: async () => {
+      const servers = new Set(options.persistent ? [route.server, ...visited] : []);
+      // MQTT 5 can say so at the end; MQTT 3.1.1 has to come again.
+      const byGoodbye = options.protocolVersion === 5 && client.connected;
+      if (byGoodbye) servers.delete(route.server);
+      await close(byGoodbye ? { properties: { sessionExpiryInterval: 0 } } : {});
+      await Promise.all([...servers].map((server) => forgetSession(server, { options, timings, log })));
+    },
+    close: () => close(),
   };
-}
-
-/** Of what CONNACK may say, a refused login is the one that trying again does not mend. @see MQTT 3.1.1, 3.2.2.3; 5, 3.2.2.2 */
-function understood(err: Error, { host, port }: Server): Error {
-  const isLogin = 'code' in err && [4, 5, 134, 135].includes(Number(err.code));
-  if (!isLogin) return err;
-  return new LoginRefusedError(`cannot log in at ${host}:${port}: ${err.message}`, {
-    cause: err,
-    facts: { host, port },
-  });
-}
-
-function clientOptions(options: BrokerOptions): IClientOptions {
-  return {
-    protocolVersion: options.protocolVersion,
-    clientId: options.clientId,
-    ...(options.username === null ? {} : { username: options.username }),
-    ...(options.password === null ? {} : { password: options.password.reveal() }),
-    ...(options.protocolVersion === 5 && options.persistent
-      ? { properties: { sessionExpiryInterval: 0xffff_ffff } }
-      : {}),
-    connectTimeout: connectTimeoutMs,
-    keepalive: keepaliveSeconds,
-    resubscribe: false,
-    queueQoSZero: false,
-    // Else 65,536 small buffers are made before the first packet: 7 MB for numbers we hardly use.
-    writeCache: false,
-    reconnectOnConnackError: true,
-  };
-}
-
-function subscribe(
-  client: MqttClient,
-  subscriptions: BrokerOptions['subscriptions'],
-  log: Log,
-  done: (refusal: SubscriptionRefusedError | null) => void,
-): void {
-  const filters = Object.fromEntries(Object.entries(subscriptions).map(([filter, qos]) => [filter, { qos }]));
-  if (Object.keys(filters).length === 0) {
-    done(null);
-    return;
-  }
-  client.subscribe(filters, (err, asked, suback) => {
-    // Lost in between: the next connection subscribes again.
-    if (!client.connected) return;
-    // After a refusal the library leaves in `asked` what we asked for; what was granted is in the packet, in that order.
-    const refused = asked?.filter((_, index) => Number(suback?.granted[index]) >= 128).map(({ topic }) => topic) ?? [];
-    if (err === null && refused.length === 0) {
-      done(null);
-      return;
-    }
-    const topics = refused.length > 0 ? refused : Object.keys(filters);
-    const refusal = new SubscriptionRefusedError(`cannot subscribe to ${topics.join(', ')}`, {
-      cause: err,
-      facts: { topics },
-    });
-    log.error({ event: 'broker.subscriptionRefused', ...failure(refusal) }, 'the broker refused a subscription');
-    done(refusal);
-  });
-}
-
-function publish(
-  client: MqttClient,
-  topic: string,
-  payload: string | Uint8Array,
-  options: { qos: 0 | 1; retain?: boolean },
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    client.publish(topic, typeof payload === 'string' ? payload : Buffer.from(payload), options, (err) =>
-      err ? reject(err) : resolve(),
-    );
-  });
-}
-
-/** Says goodbye (no will is sent); who does not let us in time is left standing. */
-async function end(client: MqttClient): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const impatient = setTimeout(() => client.end(true, () => resolve()), closeTimeoutMs);
-  if (client.connected) client.end(false, () => resolve());
-  else client.end(true, () => resolve());
-  await promise;
-  clearTimeout(impatient);
-}
-
-/** MQTT 3.1.1 ends a session by a clean one under the same id. Best effort: the broker may be gone too. */
-async function forgetSession(server: Server, options: BrokerOptions, log: Log): Promise<void> {
-  const { properties: _expiry, ...clean } = clientOptions(options);
-  const client = new MqttClient(() => openStream(server, options.tls), { ...clean, clean: true, reconnectPeriod: 0 });
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const impatient = setTimeout(resolve, 2_000);
-  client.on('connect', () => resolve());
-  client.on('error', (err) => log.debug({ event: 'broker.sessionKept', ...failure(err) }, 'cannot end the session'));
-  client.on('close', () => resolve());
-  await promise;
-  clearTimeout(impatient);
-  await end(client);
 }

@@ -31,6 +31,9 @@ export function openStream(server: Server, tls: TlsFiles | null) {
       port: server.port,
       // An address is no name: SNI refuses it, and the certificate is checked against the address anyway.
       servername: tls.servername ?? (isIP(server.host) === 0 ? server.host : ''),
+      // Said aloud: NODE_TLS_REJECT_UNAUTHORIZED and the flags of Node change only what is not said.
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
       ...(tls.ca === null ? {} : { ca: readFileSync(tls.ca) }),
       ...(tls.cert === null ? {} : { cert: readFileSync(tls.cert) }),
       ...(tls.key === null ? {} : { key: readFileSync(tls.key) }),

@@ -1,3 +1,4 @@
+import packageJson from '../../package.json' with { type: 'json' };
 import { type Command, type CommandIo, exitCodes } from './command.ts';
 
 // Loaded when asked for: `run` pays for no other command, nor for the libraries behind it.
@@ -5,6 +6,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
   run: {
     summary: 'runs the agent in the foreground: --conf FILE (default /etc/cartridge-agent/agent.conf)',
     load: async () => (await import('./run.ts')).run,
+  },
+  status: {
+    summary: 'asks the agent of this machine how it is: [--json] [--wait STATE] [--assert condition=ok]',
+    load: async () => (await import('./status.ts')).status,
   },
   events: {
     summary: 'prints every event on a broker: --broker URL [--event NAME] [--member TEXT] [--json]',
@@ -24,6 +29,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
 export async function main([name = '', ...args]: readonly string[]): Promise<number> {
   if (['--help', '-h', 'help'].includes(name) || (name === 'run' && args.includes('--help'))) {
     process.stdout.write(usage());
+    return exitCodes.done;
+  }
+  if (name === '--version') {
+    process.stdout.write(`${packageJson.version}\n`);
     return exitCodes.done;
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;

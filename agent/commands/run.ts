@@ -4,7 +4,8 @@ import { describeConfig } from '../../state/config/describe.ts';
 import { ConfigError, formatProblems } from '../../state/config/problems.ts';
 import { runAgent } from '../agent.ts';
 import { type LoadedConfig, loadConfig } from '../config.ts';
-import { createLog, type Log } from '../log.ts';
+import { StateDirTakenError } from '../lock.ts';
+import { createLog, failure, type Log } from '../log.ts';
 import { type Command, exitCodes } from './command.ts';
 
 const cacheFlushMs = 5_000;
@@ -13,7 +14,7 @@ const defaultConfFile = '/etc/cartridge-agent/agent.conf';
 /** `run [--conf FILE]`: the agent, in the foreground, until the instance is gone or a signal stops it. */
 export const run: Command = async (args, { stderr, env, signal }) => {
   const { values } = parseArgs({ args: [...args], options: { conf: { type: 'string', default: defaultConfFile } } });
-  const loaded = loadOrNull(values.conf, stderr);
+  const loaded = loadOrNull(values.conf, env, stderr);
   if (loaded === null) return exitCodes.configuration;
 
   const { config } = loaded;
@@ -26,16 +27,25 @@ export const run: Command = async (args, { stderr, env, signal }) => {
   logStart(loaded, log);
   // Written when the start is over; Node itself would do it at the exit only, which a crash never sees.
   setTimeout(flushCompileCache, cacheFlushMs).unref();
-  const { gaveUp } = await runAgent({ config, log, environment: env, signal });
+  const end = await runAgent({ config, log, environment: env, signal }).catch((error: unknown) => {
+    if (!(error instanceof StateDirTakenError)) throw error;
+    log.error({ event: 'agent.refused', ...failure(error) }, 'another agent has state.dir');
+    return null;
+  });
   // A probe of a port that swallows packets stays open for minutes; nothing else may be waited for by now.
   setTimeout(() => process.exit(), 100).unref();
-  return gaveUp ? exitCodes.gaveUp : exitCodes.done;
+  if (end === null) return exitCodes.tryLater;
+  return end.gaveUp ? exitCodes.gaveUp : exitCodes.done;
 };
 
 /** The report goes to stderr as text: there is no log yet that anybody configured. */
-function loadOrNull(confFile: string, stderr: NodeJS.WritableStream): LoadedConfig | null {
+function loadOrNull(
+  confFile: string,
+  environment: NodeJS.ProcessEnv,
+  stderr: NodeJS.WritableStream,
+): LoadedConfig | null {
   try {
-    return loadConfig({ confFile });
+    return loadConfig({ confFile, environment });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     stderr.write(formatProblems(error));

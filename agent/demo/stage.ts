@@ -84,7 +84,12 @@ export async function setStage(options: {
     pageUrl: `http://127.0.0.1:${port}/`,
     paths,
     async startAgent() {
-      const started = await startAgentProcess({ program, confFile, logFile: paths.log, env });
+      const started = await startAgentProcess({
+        program,
+        confFile,
+        logFile: paths.log,
+        env: { ...env, TMPDIR: folder },
+      });
       rest.defer(() => started.stop());
       agent = started;
       return started;

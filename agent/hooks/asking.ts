@@ -1,5 +1,5 @@
-import { tmpdir } from 'node:os';
 import type { HookInputs, HookInstance, HookName } from '../../plugins/contract.ts';
+import type { Faults } from '../faults.ts';
 import type { Log } from '../log.ts';
 import { type CommonValues, type ScriptSettings, scriptEnvironment } from './environment.ts';
 import { type Executable, HookUnusableError, inspectExecutable } from './executables.ts';
@@ -28,6 +28,17 @@ export type Question<Name extends HookName> = {
   readonly signal: AbortSignal;
 };
 
+/** One run of one executable, once it has ended. */
+export type RanHook = {
+  readonly hook: HookName;
+  readonly executable: string;
+  readonly attempt: number;
+  readonly end: Asked['kind'];
+  /** Null if it is done. */
+  readonly reason: string | null;
+  readonly durationMs: number;
+};
+
 /** A script may move its own limit this many times as far. */
 const extensionFactor = 10;
 
@@ -41,11 +52,14 @@ export function createAsking(options: {
   readonly instance: HookInstance;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly facts: () => CommonValues;
-  readonly temporaryFolder?: string;
+  readonly temporaryFolder: string;
+  readonly folderPrefix: string;
+  readonly faults?: Faults;
+  readonly onRan?: (run: RanHook) => void;
   readonly reaper: Reaper;
   readonly log: Log;
 }) {
-  const { config, instance, environment, reaper } = options;
+  const { config, instance, environment, reaper, onRan = () => {} } = options;
 
   /** @throws the signal's reason when it aborts */
   return async function ask<Name extends HookName>(question: Question<Name>): Promise<Asked> {
@@ -53,13 +67,18 @@ export function createAsking(options: {
     const log = options.log.child({ hook: name, executable: executable.name, attempt });
     const startedAt = performance.now();
     const unusable = await problemOf(executable);
-    if (unusable !== null) return { kind: 'cannotRun', error: unusable };
+    if (unusable !== null) {
+      onRan(ranHook(question, { kind: 'cannotRun', error: unusable }, startedAt));
+      return { kind: 'cannotRun', error: unusable };
+    }
     const facts = options.facts();
+    options.faults?.('spawn');
     const end = await runExecutable({
       path: executable.path,
       args: argumentsOf(question),
       workingFolder: config.extensionsDir,
-      temporaryFolder: options.temporaryFolder ?? tmpdir(),
+      temporaryFolder: options.temporaryFolder,
+      folderPrefix: options.folderPrefix,
       environment: scriptEnvironment({ hook: name, input, attempt, settings: config, facts, environment }),
       stdin: inputDocument(name, input, instance),
       limitMs: limitMs(name, config.timeoutMs, leftMs),
@@ -71,8 +90,15 @@ export function createAsking(options: {
       signal,
     });
     log.info({ event: 'hook.ran', end: end.kind, durationMs: Math.round(performance.now() - startedAt) }, 'hook ran');
+    onRan(ranHook(question, end, startedAt));
     return end;
   };
+}
+
+function ranHook({ name, executable, attempt }: Question<HookName>, end: Asked, startedAt: number): RanHook {
+  const durationMs = Math.round(performance.now() - startedAt);
+  const reason = end.kind === 'cannotRun' ? end.error.message : end.kind === 'done' ? null : end.reason;
+  return { hook: name, executable: executable.name, attempt, end: end.kind, reason, durationMs };
 }
 
 async function problemOf(executable: Executable): Promise<HookUnusableError | null> {

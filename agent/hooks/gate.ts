@@ -60,6 +60,8 @@ export type Gate = {
   readonly timing: GateTiming;
   readonly ask: (executable: Executable, attempt: number, leftMs: number | null) => Promise<Asked>;
   readonly onStatus: (status: GateStatus) => void;
+  /** Called with the name of one that is through, before the next one is asked. */
+  readonly onPassed: (executable: string) => void;
   readonly log: Log;
   readonly signal: AbortSignal;
 };
@@ -74,7 +76,9 @@ export async function passGate(gate: Gate): Promise<GateOutcome> {
   const startedAt = performance.now();
   const leftMs = (limitMs: number) => Math.max(0, limitMs - (performance.now() - startedAt));
   const troubles: string[] = [];
-  for (const executable of gate.executables) {
+  for (const [index, executable] of gate.executables.entries()) {
+    const before = gate.executables[index - 1];
+    if (before !== undefined) gate.onPassed(before.name);
     const refusal = await askUntilSettled(gate, executable, leftMs);
     if (refusal === null) continue;
     const { error, ...refused } = refusal;

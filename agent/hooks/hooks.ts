@@ -1,10 +1,14 @@
+import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import type { GateName, HookInputs, HookInstance, HookName, NoticeName } from '../../plugins/contract.ts';
+import type { Faults } from '../faults.ts';
 import { failure, type Log } from '../log.ts';
-import { createAsking, type HookSettings } from './asking.ts';
+import { createAsking, type HookSettings, type RanHook } from './asking.ts';
 import type { CommonValues } from './environment.ts';
 import { type Executable, findExecutables, HookFolderError } from './executables.ts';
 import { type GateOutcome, type GateStatus, type GateTiming, HookFailedError, passGate } from './gate.ts';
+import { endInterrupted } from './interrupted.ts';
 import { createNotices } from './notices.ts';
 import { createReaper } from './reaper.ts';
 
@@ -22,6 +26,10 @@ export type GateOptions = {
   readonly budgetMs?: number;
   /** 1 unless the agent was interrupted in this gate before. */
   readonly attempt?: number;
+  /** The executables an interrupted attempt has been through: not asked again. */
+  readonly passed?: readonly string[];
+  /** Called with the name of one that is through, before the next one is asked. */
+  readonly onPassed?: (executable: string) => void;
   readonly onStatus?: (status: GateStatus) => void;
 };
 
@@ -48,7 +56,8 @@ const defaultTiming: HookTiming = {
 };
 
 /**
- * @param options - `environment`: the agent's own; `facts`: what is known now, asked before each run
+ * @param options - `environment`: the agent's own; `facts`: what is known now, asked before each run; `owner`: on whose
+ * behalf, the same after a restart and nobody else's on this machine: what an earlier run left is found by it
  * @see plugins.md
  */
 export function createHooks(options: {
@@ -57,14 +66,19 @@ export function createHooks(options: {
   readonly log: Log;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly facts: () => CommonValues;
+  readonly owner: string;
   readonly temporaryFolder?: string;
+  readonly faults?: Faults;
+  readonly onRan?: (run: RanHook) => void;
   readonly timing?: Partial<HookTiming>;
 }): Hooks {
-  const { config } = options;
+  const { config, temporaryFolder = tmpdir() } = options;
   const log = options.log.child({ part: 'hooks' });
+  const folderPrefix = `cartridge-hook-${createHash('sha256').update(options.owner).digest('hex').slice(0, 12)}-`;
   const timing = { ...defaultTiming, ...options.timing };
   const reaper = createReaper({ log, graceMs: timing.graceMs, hurriedGraceMs: timing.closeGraceMs });
-  const ask = createAsking({ ...options, log, reaper });
+  const ask = createAsking({ ...options, temporaryFolder, folderPrefix, log, reaper });
+  const interrupted = endInterrupted({ parent: temporaryFolder, prefix: folderPrefix, reaper, log });
   const notices = createNotices({ log });
   const closing = new AbortController();
   const misnamed = new Set<string>();
@@ -84,7 +98,7 @@ export function createHooks(options: {
   async function gate<Name extends GateName>(
     name: Name,
     input: HookInputs[Name],
-    { signal, budgetMs, attempt = 1, onStatus = () => {} }: GateOptions,
+    { signal, budgetMs, attempt = 1, passed = [], onPassed = () => {}, onStatus = () => {} }: GateOptions,
   ): Promise<GateOutcome> {
     const joined = AbortSignal.any([signal, closing.signal]);
     joined.throwIfAborted();
@@ -93,14 +107,17 @@ export function createHooks(options: {
     if (executables instanceof HookFolderError) return unreadable(name, executables, isLeaving);
     const passing = passGate({
       hook: name,
-      executables,
+      executables: executables.filter((executable) => !passed.includes(executable.name)),
       isLeaving,
       budgetMs: budgetMs ?? (isLeaving ? timing.holdLimitMs : null),
       firstAttempt: attempt,
       timing,
-      ask: (executable, nth, leftMs) =>
-        ask({ name, input, executable, attempt: nth, leftMs, signal: joined, onStatus }),
+      ask: async (executable, nth, leftMs) => {
+        await unlessAborted(interrupted, joined);
+        return await ask({ name, input, executable, attempt: nth, leftMs, signal: joined, onStatus });
+      },
       onStatus,
+      onPassed,
       log: log.child({ hook: name }),
       signal: joined,
     });
@@ -169,4 +186,13 @@ export function createHooks(options: {
       );
     }
   }
+}
+
+/** @throws the signal's reason when it aborts */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort);
+  if (signal.aborted) abort();
+  await Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', abort));
 }

@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { Log } from '../log.ts';
 import { holdersOf } from './channels.ts';
@@ -7,8 +9,11 @@ import { holdersOf } from './channels.ts';
 export type Reaper = {
   /** Asks a process group to end, kills it after a while, and resolves when it is gone or cannot be ended. */
   stop(group: number): Promise<void>;
-  /** Tells `log` which processes hold the pipes that were made in `folder`, if some still do in a moment. */
-  nameHolders(folder: string, log: Log): void;
+  /**
+   * Sees to it that what holds our `ends` in a moment from now can go on talking when the agent is gone, and tells `log`
+   * which processes those are: they hold a pipe that was made in `folder`.
+   */
+  leave(ends: readonly Socket[], options: { folder: string | null; log: Log }): void;
   /** Shortens the while, for the groups asked already too, and resolves when all that was asked for is done. */
   hurry(): Promise<void>;
 };
@@ -25,10 +30,8 @@ export function createReaper(options: { log: Log; graceMs: number; hurriedGraceM
   let hurriedAtMs = Number.POSITIVE_INFINITY;
   return {
     stop: (group) => own(stop(group)),
-    nameHolders(folder, hookLog) {
-      own(nameHolders(folder, hookLog)).catch((err: unknown) =>
-        log.warn({ event: 'hook.unnamed', err }, 'cannot look'),
-      );
+    leave(ends, holders) {
+      own(leave(ends, holders)).catch((err: unknown) => log.warn({ event: 'hook.unnamed', err }, 'cannot look'));
     },
     async hurry() {
       hurriedAtMs = Math.min(hurriedAtMs, performance.now());
@@ -54,12 +57,23 @@ export function createReaper(options: { log: Log; graceMs: number; hurriedGraceM
   }
 }
 
-async function nameHolders(folder: string, log: Log): Promise<void> {
+async function leave(ends: readonly Socket[], { folder, log }: { folder: string | null; log: Log }): Promise<void> {
   await setTimeout(redirectionTakesMs);
-  const holders = await holdersOf(folder);
+  const holders = folder === null ? [] : await holdersOf(folder);
+  for (const end of ends) if (!end.readableEnded && !end.destroyed) handOver(end);
   if (holders.length === 0) return;
-  const remedy = 'Redirect the output of what the script leaves running: nobody reads it, and it ends with the agent.';
+  const remedy = 'Redirect the output of what the script leaves running: nobody reads it.';
   log.warn({ event: 'hook.outputHeld', holders, remedy }, 'processes of a hook hold its output open');
+}
+
+/** Whoever writes into a pipe without a reader is killed; this reader outlives us, and ends with the last writer. */
+function handOver(end: Socket): void {
+  const reader = spawn('cat', [], { stdio: [end, 'ignore', 'ignore'], detached: true });
+  reader.once('error', () => {}); // then we go on reading, as long as we live
+  reader.once('spawn', () => {
+    reader.unref();
+    end.destroy();
+  });
 }
 
 async function isGoneBy(group: number, deadlineMs: () => number): Promise<boolean> {

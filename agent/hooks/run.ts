@@ -5,6 +5,7 @@ import { reasonOf } from '../../state/errors.ts';
 import type { Log } from '../log.ts';
 import { type Channels, type Ends, openChannels } from './channels.ts';
 import type { ScriptEnvironment } from './environment.ts';
+import { noteProcess } from './interrupted.ts';
 import { cleanerOf, createOutput, type Output } from './output.ts';
 import type { Reaper } from './reaper.ts';
 import { createReport, type Report } from './report.ts';
@@ -17,6 +18,8 @@ export type Run = {
   readonly args: readonly string[];
   readonly workingFolder: string;
   readonly temporaryFolder: string;
+  /** Begins the names of the folders we make there. */
+  readonly folderPrefix: string;
   readonly environment: ScriptEnvironment;
   readonly stdin: readonly (string | Uint8Array)[];
   readonly limitMs: number;
@@ -50,6 +53,7 @@ const exitCodeHold = 75;
 export async function runExecutable(run: Run): Promise<RunEnd> {
   await using workspace = await createWorkspace({
     parent: run.temporaryFolder,
+    prefix: run.folderPrefix,
     files: run.environment.files,
     log: run.log,
   });
@@ -63,6 +67,7 @@ export async function runExecutable(run: Run): Promise<RunEnd> {
   const output = createOutput({ log: run.log, clean });
   const report = createReport({ log: run.log, clean, onStatus: run.onStatus, onExtend: limit.extend });
   const script = start(run, channels, { ...run.environment.variables, ...workspace.variables });
+  noteProcess(workspace.folder, script.group ?? undefined);
   listen(script.ends, output, report);
   try {
     using abort = whenAborted(run.signal, limit.signal);
@@ -73,8 +78,8 @@ export async function runExecutable(run: Run): Promise<RunEnd> {
     report.end();
     return endOf(exit, report, output);
   } finally {
-    const isHeld = letGo(script.ends);
-    if (isHeld && script.hasExited() && workspace.folder !== null) run.reaper.nameHolders(workspace.folder, run.log);
+    const held = letGo(script.ends);
+    if (held.length > 0 && script.hasExited()) run.reaper.leave(held, { folder: workspace.folder, log: run.log });
   }
 }
 
@@ -153,10 +158,10 @@ function withLastWords(reason: string, output: Output): string {
 
 /**
  * A child that stays (a daemon) would be killed by its next word if we closed: we go on reading, and drop what we read.
- * Returns whether there is one.
+ * Returns the ends it has hold of.
  */
-function letGo(ends: Ends | null): boolean {
-  if (ends === null) return false;
+function letGo(ends: Ends | null): readonly Socket[] {
+  if (ends === null) return [];
   ends.stdin?.destroy();
   const held = [ends.stdout, ends.stderr, ends.report].filter((end: Socket) => !end.readableEnded && !end.destroyed);
   for (const end of held) {
@@ -164,7 +169,7 @@ function letGo(ends: Ends | null): boolean {
     end.resume();
     end.unref();
   }
-  return held.length > 0;
+  return held;
 }
 
 /** Null when one of the signals aborts. No listener is left behind: a signal may live as long as the agent. */

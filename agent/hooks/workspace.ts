@@ -13,10 +13,11 @@ export type Workspace = AsyncDisposable & {
 /**
  * Never throws: on a full disk the hook is run without the values that were too long for a variable, and the log says so.
  *
- * @param options - `parent`: where the folder is made; `files`: contents by the variable that is to name the file
+ * @param options - `parent`: where the folder is made; `prefix`: begins its name; `files`: contents by the variable that is to name the file
  */
 export async function createWorkspace(options: {
   readonly parent: string;
+  readonly prefix: string;
   readonly files: ReadonlyMap<string, string | Uint8Array>;
   readonly log: Log;
 }): Promise<Workspace> {
@@ -24,7 +25,7 @@ export async function createWorkspace(options: {
     options.log.error({ event: 'hook.valuesMissing', missing, reason: reasonOf(thrown) }, 'hook gets no files');
     return null;
   };
-  const folder = await mkdtemp(join(options.parent, 'cartridge-hook-')).catch((thrown: unknown) =>
+  const folder = await mkdtemp(join(options.parent, options.prefix)).catch((thrown: unknown) =>
     report(thrown, [...options.files.keys()]),
   );
   if (folder === null) return { folder, variables: {}, async [Symbol.asyncDispose]() {} };

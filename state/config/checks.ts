@@ -17,7 +17,8 @@ const monitoring = ['ip', 'port', 'secure.port', 'admin.username', 'admin.passwo
 export function checkTogether(settings: Settings, places: Places): Problem[] {
   const { values, problems } = settings;
   const named = new Set(problems.map(({ key }) => key));
-  const inConf = [...broker(values), ...tls(values), ...thrift(values), ...logs(values)];
+  const isBrokerNamed = ['mb.urls', 'mb.ip', 'mb.port'].some((key) => named.has(key));
+  const inConf = [...(isBrokerNamed ? [] : broker(values)), ...tls(values), ...thrift(values), ...logs(values)];
   return [
     ...inConf.map((finding) => located(finding, settings, places.confFile)),
     ...missing(values, identity).map((key) => located(notTold(key), settings, places.paramsFile)),
@@ -35,7 +36,7 @@ export function adviseTogether(settings: Settings, places: Places): ConfigWarnin
       located(gone(key, 'events go out without it'), settings, places.paramsFile),
     ),
     ...missing(values, forArtifacts).map((key) => located(gone(key, artifactsNeed[key]), settings, places.paramsFile)),
-    ...bothPasswords(values).map((finding) => located(finding, settings, places.confFile)),
+    ...writtenTwice(values).map((finding) => located(finding, settings, places.confFile)),
     ...withoutEffect(settings, places.confFile),
   ].filter(({ key }) => key === null || !warned.has(key));
 }
@@ -59,7 +60,8 @@ function broker(values: Values): Finding[] {
   if (urls === null && ip !== null && port === null) found.push(notSet('mb.port', 'mb.ip is set without it'));
   if (urls === null && ip === null && port !== null) found.push(notSet('mb.ip', 'mb.port is set without it'));
   const password = values['mb.password'] ?? values['mb.password.file'];
-  if (password !== null && values['mb.username'] === null)
+  const username = values['mb.username'] ?? values['mb.username.file'];
+  if (password !== null && username === null)
     found.push(notSet('mb.username', 'a password is set without it, which MQTT does not allow'));
   return found;
 }
@@ -102,9 +104,11 @@ function logs(values: Values): Finding[] {
   return missing(values, needed).map((key) => notSet(key, 'enable.data.publisher = true needs it'));
 }
 
-function bothPasswords(values: Values): Finding[] {
-  if (values['mb.password'] === null || values['mb.password.file'] === null) return [];
-  return [finding('mb.password', 'mb.password.file is set too, and wins', 'delete one of the two')];
+/** A credential of systemd counts as a file. */
+function writtenTwice(values: Values): Finding[] {
+  return (['mb.username', 'mb.password'] as const)
+    .filter((name) => values[name] !== null && values[`${name}.file`] !== null)
+    .map((name) => finding(name, `${name}.file is set too, and wins`, 'delete one of the two'));
 }
 
 function withoutEffect(settings: Settings, file: string): ConfigWarning[] {

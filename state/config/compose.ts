@@ -19,7 +19,8 @@ import type { Inputs } from './settings.ts';
 /** What belongs to the configuration besides the values of its keys. */
 export interface Surroundings extends Pick<Inputs, 'entries' | 'params'> {
   readonly plugins: ReadonlyMap<string, readonly Entry[]>;
-  /** What mb.password.file holds; null when that is not set. */
+  /** What mb.username.file and mb.password.file hold; null when that is not set. */
+  readonly usernameFromFile: string | null;
   readonly passwordFromFile: Secret | null;
   /** Makes a path absolute, as seen from the folder of agent.conf. */
   readonly resolvePath: (path: string) => string;
@@ -79,14 +80,14 @@ function instance(values: Values): InstanceConfig {
   };
 }
 
-function broker(values: Values, { passwordFromFile, resolvePath }: Surroundings): BrokerConfig {
+function broker(values: Values, { usernameFromFile, passwordFromFile, resolvePath }: Surroundings): BrokerConfig {
   const [urls, host, port] = [values['mb.urls'] ?? [], values['mb.ip'], values['mb.port']];
   const single = host === null || port === null ? [] : [{ host, port }];
   const encrypted = values['mb.tls'] ?? urls.some((url) => url.encrypted);
   const absolute = (path: string | null) => (path === null ? null : resolvePath(path));
   return {
     servers: urls.length === 0 ? single : urls.map(({ host, port }) => ({ host, port })),
-    username: values['mb.username'],
+    username: usernameFromFile ?? values['mb.username'],
     password: passwordFromFile ?? values['mb.password'],
     protocolVersion: values['mb.protocol.version'] === '5' ? 5 : 4,
     tls: encrypted

@@ -15,6 +15,12 @@ export function describeConfig(config: Config): Record<string, unknown> {
     ...describeArtifacts(config),
     ...describePlatform(config),
     ...describeParams(config.hooks.launchParams),
+    // As understood: what was odd counts as not set.
+    MULTITENANT: config.instance.multiTenant,
+    TENANT_ID: config.instance.tenantId,
+    APPLICATION_PATH: config.artifacts.path,
+    PORTS: config.ports.numbers.length === 0 ? null : config.ports.numbers.join('|'),
+    COMMIT_ENABLED: config.artifacts.commitEnabled,
     plugins: [...config.plugins.keys()],
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));

@@ -13,10 +13,21 @@ export const brokerKeys = {
   'mb.ip': key(host, 'The broker, if there is only one. Needs mb.port.', { example: 'mb1.example.org' }),
   'mb.port': key(port, 'The port of the broker named by mb.ip.', { example: '1883' }),
   'mb.username': key(text, 'The user name, the same for all brokers.', { example: 'system' }),
+  'mb.username.file': key(
+    path,
+    "A file with nothing but the user name. Wins over mb.username; so does systemd's credential.",
+    {
+      example: 'mb.username',
+    },
+  ),
   'mb.password': key(secret, 'The password, the same for all brokers.', { example: 'change-me' }),
-  'mb.password.file': key(path, 'A file that holds nothing but the password. Wins over mb.password.', {
-    example: 'mb.password',
-  }),
+  'mb.password.file': key(
+    path,
+    "A file with nothing but the password. Wins over mb.password; so does systemd's credential.",
+    {
+      example: 'mb.password',
+    },
+  ),
   'mb.protocol.version': key(choice(['4', '5']), 'The version of MQTT: 4 is MQTT 3.1.1.', { fallback: '4' }),
   'mb.tls': key(flag, 'Whether to talk to the brokers over TLS. Without it: if mb.urls has mqtts://, else not.', {
     example: 'true',

@@ -23,18 +23,22 @@ export class ConfigError extends AgentError {
   readonly code = 'CONFIG_INVALID';
   readonly remedy = 'Correct what the report names, then start the agent again.';
   readonly problems: readonly Problem[];
+  /** What would only have been a warning: it often says why there is a problem. */
+  readonly warnings: readonly ConfigWarning[];
 
-  constructor(problems: readonly Problem[], options: { cause?: unknown } = {}) {
+  constructor(problems: readonly Problem[], options: { cause?: unknown; warnings?: readonly ConfigWarning[] } = {}) {
     const files = [...new Set(problems.map(({ file }) => file))].join(', ');
     super(`cannot use the configuration: ${counted(problems.length)} in ${files}`, { ...options, facts: { problems } });
     this.problems = problems;
+    this.warnings = options.warnings ?? [];
   }
 }
 
 /** The report for people: one paragraph per problem, in the order of the lines; ends with a line feed. */
-export function formatProblems({ problems, remedy, code }: ConfigError): string {
+export function formatProblems({ problems, warnings, remedy, code }: ConfigError): string {
   const heading = `cannot use the configuration: ${counted(problems.length)}`;
-  return `${heading}\n\n${problems.map(formatProblem).join('\n')}\n\n${remedy} (${code})\n`;
+  const also = warnings.length === 0 ? [] : [`warnings:\n${warnings.map(formatProblem).join('\n')}`];
+  return `${[heading, problems.map(formatProblem).join('\n'), ...also, `${remedy} (${code})`].join('\n\n')}\n`;
 }
 
 /** Two lines without a line feed at the end: `file:line: key: what is wrong`, and what to write instead. */

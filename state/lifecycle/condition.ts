@@ -1,12 +1,14 @@
 /** What people are told beside the state. @see operators.md: ok, waiting (goes on by itself), blocked (a person must act), degraded */
 export type Condition = { readonly condition: 'ok' | 'waiting' | 'blocked' | 'degraded'; readonly message: string };
 
-/** What is worth telling, by what it is about (`ports`, `artifact 1`, `startServers`); the newest note about a thing wins. */
-export type Notes = Readonly<
-  Record<string, { readonly condition: 'waiting' | 'blocked' | 'degraded'; readonly text: string }>
->;
+/** One thing worth telling. */
+export type Note = { readonly condition: 'waiting' | 'blocked' | 'degraded'; readonly text: string };
 
-const severity = ['blocked', 'waiting', 'degraded'] as const;
+/** What is worth telling, by what it is about (`ports`, `artifact 1`, `startServers`); the newest note about a thing wins. */
+export type Notes = Readonly<Record<string, Note>>;
+
+/** The worst first. */
+export const severity = ['blocked', 'waiting', 'degraded'] as const;
 
 /** What each state waits for when nothing worse is to be told. */
 const waitsFor: Readonly<Record<string, string>> = {
@@ -30,10 +32,7 @@ export function conditionOf(state: string, notes: Notes): Condition {
   return waiting === undefined ? { condition: 'ok', message: '' } : { condition: 'waiting', message: waiting };
 }
 
-export function withNote(
-  notes: Notes,
-  { about, ...note }: { about: string; condition: 'waiting' | 'blocked' | 'degraded'; text: string },
-): Notes {
+export function withNote(notes: Notes, { about, ...note }: Note & { readonly about: string }): Notes {
   return { ...notes, [about]: note };
 }
 

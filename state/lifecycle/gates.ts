@@ -1,5 +1,5 @@
 import { reasonOf } from '../errors.ts';
-import { type Gate, type GateOutcome, vocabulary } from './vocabulary.ts';
+import { type Gate, type GateOutcome, gateInput, vocabulary } from './vocabulary.ts';
 
 /**
  * The states of one gate: its hooks run; when they let us pass, on to `next`; when not, we wait for the cause to change,
@@ -13,15 +13,22 @@ export function gateStates(
   next: { readonly target: string; readonly actions?: readonly GateAction[] },
   onceBlocked: { readonly target: string; readonly actions?: 'lookAgain' } = { target: 'running' },
 ) {
-  const actions = next.actions ?? [];
+  const actions = [{ type: 'endGate', params: { gate } } as const, ...(next.actions ?? [])];
   return vocabulary.createStateConfig({
-    initial: 'running',
+    initial: 'asking',
     states: {
+      asking: {
+        always: [
+          { guard: { type: 'wasPassed', params: { gate } }, target: next.target, actions },
+          { target: 'running' },
+        ],
+      },
       running: {
+        entry: { type: 'beginGate', params: { gate } },
         invoke: {
           id: gate,
           src: 'runGate',
-          input: ({ context }) => gateInput(gate, context.deploying?.tenantId),
+          input: ({ context }) => gateInput(gate, context),
           onDone: [
             {
               guard: { type: 'isDegraded', params: ({ event }) => ({ outcome: event.output }) },
@@ -52,13 +59,10 @@ export function gateStates(
 /** What may be done on the way through a gate. */
 type GateAction =
   | { readonly type: 'decide'; readonly params: { readonly event: 'InstanceStartedEvent' | 'InstanceActivatedEvent' } }
-  | { readonly type: 'remember'; readonly params: { readonly mayDeploy?: true; readonly activated?: true } }
+  | { readonly type: 'remember'; readonly params: { readonly started?: true; readonly activated?: true } }
+  | 'allow'
+  | 'raiseDecided'
   | 'raiseActivated';
-
-function gateInput(gate: Gate, tenantId: string | undefined): { gate: Gate; tenantId?: string } {
-  const aboutArtifacts = gate === 'artifactUpdating' || gate === 'artifactUpdated';
-  return aboutArtifacts && tenantId !== undefined ? { gate, tenantId } : { gate };
-}
 
 function noteOf(gate: Gate, outcome: GateOutcome) {
   return outcome.kind === 'blocked'

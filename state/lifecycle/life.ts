@@ -1,15 +1,37 @@
 import { reasonOf } from '../errors.ts';
 import { gateStates } from './gates.ts';
-import { backOffMs, vocabulary } from './vocabulary.ts';
+import { backOffMs, gateInput, vocabulary } from './vocabulary.ts';
 
 /** Without an answer to Started for this long, it is said again while that is harmless. @see protocol.md section 4.5 */
 const startedAgainMs = 90_000;
 /** Maintenance is given this long to leave before draining begins. @see design.md, "The lifecycle machine" */
 const maintenanceOutMs = 2_000;
+/** Before the platform has told anything after a restart, we look again this soon. */
+const untoldMs = 5_000;
 const portsRetryBaseMs = 5_000;
 /** What a former run of this agent did, as far as the platform's word for the member tells. */
-const startedBefore = { startedAnything: true };
-const activatedBefore = { startedAnything: true, activated: true, mayDeploy: true };
+const startedBefore = { startedAnything: true, started: true };
+const activatedBefore = { startedAnything: true, started: true, activated: true, activationNotified: true };
+
+/** What a cleanup begins with, whatever it interrupts. */
+const leave = [
+  { type: 'decide', params: { event: 'InstanceMaintenanceModeEvent' } },
+  { type: 'remember', params: { leaving: true, notes: {} } },
+  'raiseDecided',
+] as const;
+
+/** Where an earlier run of the agent left this life; a fresh one begins at the beginning. Nobody is ever seen here. */
+const recovering = vocabulary.createStateConfig({
+  always: [
+    { guard: 'hasDeparted', target: 'obsolete', actions: 'raiseLeaving' },
+    { guard: 'wasLeavingActive', target: 'pendingTermination', actions: ['catchUp', 'raiseActivated'] },
+    { guard: 'wasLeaving', target: 'pendingTermination', actions: 'catchUp' },
+    { guard: 'wasNotified', target: '#active.serving', actions: ['catchUp', 'raiseActivated'] },
+    { guard: 'wasActivated', target: 'active', actions: ['catchUp', 'raiseActivated'] },
+    { guard: 'hasStarted', target: 'started', actions: 'catchUp' },
+    { target: 'created' },
+  ],
+});
 
 /** Created: connected, and the platform does not yet know us as initialized. */
 const created = vocabulary.createStateConfig({
@@ -33,7 +55,11 @@ const created = vocabulary.createStateConfig({
           target: '#active.serving',
           actions: ['requestTenants', { type: 'remember', params: activatedBefore }, 'raiseActivated'],
         },
-        { guard: 'isLeaving', target: '#pendingTermination', actions: { type: 'remember', params: startedBefore } },
+        {
+          guard: 'isLeaving',
+          target: '#pendingTermination',
+          actions: [{ type: 'remember', params: startedBefore }, ...leave],
+        },
       ],
     },
   },
@@ -53,7 +79,11 @@ const initialized = vocabulary.createStateConfig({
     volumes: gateStates('volumeMount', { target: '#initialized.starting' }),
     starting: gateStates('instanceStarting', {
       target: '#started',
-      actions: [{ type: 'decide', params: { event: 'InstanceStartedEvent' } }],
+      actions: [
+        { type: 'decide', params: { event: 'InstanceStartedEvent' } },
+        { type: 'remember', params: { started: true } },
+        'raiseDecided',
+      ],
     }),
   },
 });
@@ -71,24 +101,42 @@ const started = vocabulary.createStateConfig({
         onDone: 'startingServers',
       },
     },
-    startingServers: gateStates('startServers', {
-      target: '#started.waitingForArtifacts',
-      actions: [{ type: 'remember', params: { mayDeploy: true } }],
-    }),
+    startingServers: gateStates('startServers', { target: '#started.waitingForArtifacts' }),
     waitingForArtifacts: {
       always: { guard: 'artifactsAreInPlace', target: 'waitingForPorts' },
+      // It came: from here on it is not its absence that we wait for.
+      on: {
+        ArtifactUpdated: {
+          target: 'waitingForArtifacts',
+          reenter: true,
+          actions: { type: 'remember', params: { startedAgoMs: null } },
+        },
+      },
       invoke: {
         id: 'artifactReminder',
         src: 'pause',
-        input: { ms: startedAgainMs },
+        input: ({ context }) => ({ ms: Math.max(0, startedAgainMs - (context.startedAgoMs ?? 0)) }),
         onDone: [
           {
             guard: 'maySayStartedAgain',
             target: 'waitingForArtifacts',
             reenter: true,
-            actions: { type: 'decide', params: { event: 'InstanceStartedEvent' } },
+            actions: [
+              { type: 'decide', params: { event: 'InstanceStartedEvent' } },
+              { type: 'remember', params: { startedAgoMs: null } },
+            ],
           },
-          { target: 'waitingForArtifacts', reenter: true },
+          {
+            guard: 'isUntold',
+            target: 'waitingForArtifacts',
+            reenter: true,
+            actions: { type: 'remember', params: { startedAgoMs: startedAgainMs - untoldMs } },
+          },
+          {
+            target: 'waitingForArtifacts',
+            reenter: true,
+            actions: { type: 'remember', params: { startedAgoMs: null } },
+          },
         ],
       },
     },
@@ -129,6 +177,7 @@ const started = vocabulary.createStateConfig({
       actions: [
         { type: 'decide', params: { event: 'InstanceActivatedEvent' } },
         { type: 'remember', params: { activated: true } },
+        'raiseDecided',
         'raiseActivated',
       ],
     }),
@@ -145,7 +194,10 @@ const active = vocabulary.createStateConfig({
         id: 'activatedDelivery',
         src: 'delivery',
         input: { event: 'InstanceActivatedEvent', atMostMs: null },
-        onDone: { target: 'serving', actions: 'notifyActivated' },
+        onDone: {
+          target: 'serving',
+          actions: ['notifyActivated', { type: 'remember', params: { activationNotified: true } }],
+        },
       },
     },
     serving: {},
@@ -155,12 +207,12 @@ const active = vocabulary.createStateConfig({
 /** PendingTermination: going down. One budget over everything in it; what hangs is left behind when it is spent. */
 const pendingTermination = vocabulary.createStateConfig({
   id: 'pendingTermination',
-  entry: [
-    { type: 'decide', params: { event: 'InstanceMaintenanceModeEvent' } },
-    { type: 'remember', params: { leaving: true, notes: {} } },
-    'raiseLeaving',
+  entry: 'raiseLeaving',
+  exit: [
+    { type: 'decide', params: { event: 'InstanceReadyToShutdownEvent' } },
+    { type: 'remember', params: { departed: true } },
+    'raiseDeparted',
   ],
-  exit: [{ type: 'decide', params: { event: 'InstanceReadyToShutdownEvent' } }, 'raiseDeparted'],
   invoke: {
     id: 'terminationBudget',
     src: 'pause',
@@ -168,7 +220,7 @@ const pendingTermination = vocabulary.createStateConfig({
     onDone: '#obsolete',
   },
   // Asked again while leaving: leaving already.
-  on: { CleanupRequested: {} },
+  on: { CleanupRequested: {}, 'raised.HurryOver': '#obsolete' },
   initial: 'announcing',
   states: {
     announcing: {
@@ -179,7 +231,7 @@ const pendingTermination = vocabulary.createStateConfig({
         onDone: [{ guard: 'startedAnything', target: 'draining' }, { target: '#obsolete' }],
       },
     },
-    draining: leavingGate('drain', 'cleaning'),
+    draining: leavingGate('drain', '#pendingTermination.cleaning'),
     cleaning: leavingGate('clean', '#obsolete'),
   },
 });
@@ -198,7 +250,7 @@ const obsolete = vocabulary.createStateConfig({
 /** The region that people mean when they say "the state of the instance". @see design.md, "The lifecycle machine" */
 export const life = vocabulary.createStateConfig({
   id: 'life',
-  initial: 'created',
+  initial: 'recovering',
   invoke: {
     id: 'activationDeadline',
     src: 'pause',
@@ -206,22 +258,30 @@ export const life = vocabulary.createStateConfig({
     onDone: {
       guard: 'isComingUp',
       target: '.obsolete',
-      actions: [{ type: 'remember', params: { gaveUp: true } }, 'raiseLeaving', 'raiseDeparted'],
+      actions: [{ type: 'remember', params: { gaveUp: true, departed: true } }, 'raiseLeaving', 'raiseDeparted'],
     },
   },
-  on: { CleanupRequested: { target: '.pendingTermination' } },
-  states: { created, initialized, started, active, pendingTermination, obsolete },
+  on: { CleanupRequested: { target: '.pendingTermination', actions: leave } },
+  states: { recovering, created, initialized, started, active, pendingTermination, obsolete },
 });
 
 /** Leaving must always be possible: what `drain` and `clean` come to is recorded and passed over. */
 function leavingGate(gate: 'drain' | 'clean', target: string) {
+  const through = { target, actions: { type: 'endGate', params: { gate } } } as const;
   return vocabulary.createStateConfig({
-    invoke: {
-      id: gate,
-      src: 'runGate',
-      input: ({ context }) => ({ gate, budgetMs: context.terminationBudgetMs }),
-      onDone: target,
-      onError: target,
+    initial: 'asking',
+    states: {
+      asking: { always: [{ guard: { type: 'wasPassed', params: { gate } }, target }, { target: 'running' }] },
+      running: {
+        entry: { type: 'beginGate', params: { gate } },
+        invoke: {
+          id: gate,
+          src: 'runGate',
+          input: ({ context }) => ({ ...gateInput(gate, context), budgetMs: context.terminationBudgetMs }),
+          onDone: through,
+          onError: through,
+        },
+      },
     },
   });
 }

@@ -1,27 +1,24 @@
+import { acceptance } from './acceptance.ts';
 import { artifacts } from './artifacts.ts';
 import { health } from './health.ts';
+import { hurry } from './hurry.ts';
 import { life } from './life.ts';
 import { vocabulary } from './vocabulary.ts';
 
 /**
  * The life of one instance, from joining its cluster to leaving it, and beside it what goes on at the same time:
- * artifacts arriving and statistics leaving. Pure; the agent provides what touches the world.
+ * artifacts arriving, statistics leaving, the platform agreeing. Pure; the agent provides what touches the world.
  *
  * @see design.md, "The lifecycle machine"
  */
 export const lifecycle = vocabulary.createMachine({
   id: 'lifecycle',
-  context: ({ input }) => ({
+  context: ({ input: { facts, ...input } }) => ({
     ...input,
+    ...facts,
     told: null,
-    startedAnything: false,
-    activated: false,
-    leaving: false,
-    gaveUp: false,
-    mayDeploy: false,
     wanted: [],
     deploying: null,
-    deployed: [],
     failedDeployments: {},
     failedPortWaits: 0,
     notes: {},
@@ -29,6 +26,8 @@ export const lifecycle = vocabulary.createMachine({
   type: 'parallel',
   on: {
     MemberTold: { actions: 'hear' },
+    Noticed: { actions: 'notice' },
+    HookPassed: { actions: 'passHook' },
     GateHeld: {
       actions: {
         type: 'note',
@@ -36,6 +35,5 @@ export const lifecycle = vocabulary.createMachine({
       },
     },
   },
-  output: ({ context }) => ({ gaveUp: context.gaveUp }),
-  states: { life, artifacts, health },
+  states: { life, artifacts, health, acceptance, hurry },
 });

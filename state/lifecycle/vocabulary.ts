@@ -1,6 +1,7 @@
 import { assign, fromPromise, raise, setup } from 'xstate';
 import type { MemberStatus } from '../messages/member.ts';
-import { type Notes, withNote, withoutNote } from './condition.ts';
+import { type Note, type Notes, withNote, withoutNote } from './condition.ts';
+import type { Deployment, Facts } from './facts.ts';
 
 /** The events this agent publishes about its own instance. @see protocol.md section 4.5 */
 export type StatusEvent =
@@ -26,18 +27,23 @@ export type GateOutcome =
   | { readonly kind: 'passed'; readonly degraded?: string }
   | { readonly kind: 'blocked'; readonly reason: string };
 
-/** What a look at the repository found; `commit` is what will be in place. */
-export type Deployment = { readonly tenantId: string; readonly commit: string; readonly changed: boolean };
-
 /** What the machine is told from outside. The raised ones are its own words from one region to the others. */
 export type LifecycleEvent =
-  | { readonly type: 'MemberTold'; readonly status: MemberStatus | 'Absent' }
+  /** `complete`: a complete topology says so. */
+  | { readonly type: 'MemberTold'; readonly status: MemberStatus | 'Absent'; readonly complete: boolean }
   | { readonly type: 'ArtifactUpdated'; readonly tenantId: string }
-  | { readonly type: 'CleanupRequested' }
+  /** `budgetMs`: leaving may take no longer than this, whatever else is configured; null for no such limit. */
+  | { readonly type: 'CleanupRequested'; readonly budgetMs: number | null }
   | { readonly type: 'GateHeld'; readonly gate: Gate; readonly reason: string }
+  /** One executable of a gate is through, and another one is next. */
+  | { readonly type: 'HookPassed'; readonly gate: Gate; readonly executable: string }
+  /** Something about the agent itself that people should know, or no longer need to: the disk, the link. */
+  | { readonly type: 'Noticed'; readonly about: string; readonly note: Note | null }
+  | { readonly type: 'raised.Decided' }
   | { readonly type: 'raised.Activated' }
   | { readonly type: 'raised.Leaving' }
   | { readonly type: 'raised.Departed' }
+  | { readonly type: 'raised.HurryOver' }
   | { readonly type: 'raised.ArtifactsSettled' };
 
 /** The facts a life is created from. Durations in milliseconds. */
@@ -48,29 +54,37 @@ export type LifecycleInput = {
   readonly terminationBudgetMs: number;
   readonly cloneRetries: number;
   readonly cloneRetryIntervalMs: number;
+  /** What an earlier run left of this life. `terminationBudgetMs` is then what is left of it. */
+  readonly facts: Facts;
+  /** Since InstanceStarted was last decided by an earlier run; null if it was not. */
+  readonly startedAgoMs: number | null;
 };
 
-/** Small, plain JSON: goes to the journal. */
-export type LifecycleContext = LifecycleInput & {
-  /** What the platform last said of this member; null until the first complete topology. */
-  readonly told: MemberStatus | 'Absent' | null;
-  /** A start hook has begun, here or before a restart: there is something to clean. */
-  readonly startedAnything: boolean;
-  readonly activated: boolean;
-  readonly leaving: boolean;
-  readonly gaveUp: boolean;
-  /** Start hooks are through: files may change. */
-  readonly mayDeploy: boolean;
-  /** Tenants whose repository is to be looked at, in order. */
-  readonly wanted: readonly string[];
-  /** The tenant whose repository is being looked at, and what was found. */
-  readonly deploying: { readonly tenantId: string; readonly found: Deployment | null } | null;
-  /** Tenants whose artifacts are in place, hook included. */
-  readonly deployed: readonly string[];
-  /** Failed attempts by tenant, since the last one that worked. */
-  readonly failedDeployments: Readonly<Record<string, number>>;
-  readonly failedPortWaits: number;
-  readonly notes: Notes;
+/** Small, plain JSON; the facts of it go to the journal. */
+export type LifecycleContext = Omit<LifecycleInput, 'facts'> &
+  Facts & {
+    /** What the platform last said of this member; null until the first complete topology. */
+    readonly told: MemberStatus | 'Absent' | null;
+    /** Tenants whose repository is to be looked at, in order. */
+    readonly wanted: readonly string[];
+    /** The tenant whose repository is being looked at. */
+    readonly deploying: string | null;
+    /** Failed attempts by tenant, since the last one that worked. */
+    readonly failedDeployments: Readonly<Record<string, number>>;
+    readonly failedPortWaits: number;
+    readonly notes: Notes;
+  };
+
+/** What a gate is asked with. `attempt` counts from 1, also across restarts. */
+export type GateInput = {
+  readonly gate: Gate;
+  readonly attempt: number;
+  /** Its executables that are through already. */
+  readonly passed: readonly string[];
+  /** For the gates of an update. */
+  readonly found?: Deployment;
+  /** For drain and clean. */
+  readonly budgetMs?: number;
 };
 
 const backOffLimitMs = 60_000;
@@ -81,15 +95,14 @@ export const vocabulary = setup({
     context: {} as LifecycleContext,
     events: {} as LifecycleEvent,
     input: {} as LifecycleInput,
-    output: {} as { gaveUp: boolean },
     tags: {} as 'ended',
   },
   actors: {
     requestTopology: fromPromise<void>(notProvided),
-    runGate: fromPromise<GateOutcome, { gate: Gate; tenantId?: string; budgetMs?: number }>(notProvided),
+    runGate: fromPromise<GateOutcome, GateInput>(notProvided),
     delivery: fromPromise<void, { event: StatusEvent; atMostMs: number | null }>(notProvided),
     fetchArtifact: fromPromise<Deployment, { tenantId: string }>(notProvided),
-    placeArtifact: fromPromise<void, { tenantId: string }>(notProvided),
+    placeArtifact: fromPromise<void, { found: Deployment }>(notProvided),
     waitForPorts: fromPromise<void>(notProvided),
     publishStatistics: fromPromise<void>(notProvided),
     flushOutbox: fromPromise<void>(notProvided),
@@ -99,22 +112,44 @@ export const vocabulary = setup({
     decide: (_, _params: { event: StatusEvent }) => notProvided(),
     notifyActivated: notProvided,
     requestTenants: notProvided,
+    catchUp: notProvided,
     remember: assign((_, facts: Partial<LifecycleContext>) => facts),
     hear: assign(({ context, event }) => (event.type === 'MemberTold' ? hear(context, event.status) : {})),
-    note: assign(
-      ({ context }, note: { about: string; condition: 'waiting' | 'blocked' | 'degraded'; text: string }) => ({
-        notes: withNote(context.notes, note),
-      }),
-    ),
+    notice: assign(({ context, event }) => {
+      if (event.type !== 'Noticed') return {};
+      const { about, note } = event;
+      return { notes: note === null ? withoutNote(context.notes, about) : withNote(context.notes, { about, ...note }) };
+    }),
+    note: assign(({ context }, note: Note & { readonly about: string }) => ({
+      notes: withNote(context.notes, note),
+    })),
     lookAgain: assign(({ context, event }) => {
-      const tenants = [context.deploying?.tenantId, event.type === 'ArtifactUpdated' ? event.tenantId : undefined];
+      const tenants = [context.deploying ?? undefined, event.type === 'ArtifactUpdated' ? event.tenantId : undefined];
       const wanted = new Set([...context.wanted, ...tenants.filter((tenantId) => tenantId !== undefined)]);
-      return { wanted: [...wanted], deploying: null };
+      return { wanted: [...wanted], deploying: null, unsettled: null };
+    }),
+    allow: assign(({ context: { unsettled } }) =>
+      unsettled === null ? {} : { unsettled: { ...unsettled, isAllowed: true } },
+    ),
+    passHook: assign(({ context, event }) => {
+      if (event.type !== 'HookPassed') return {};
+      return { passedHooks: [...new Set([...context.passedHooks, `${event.gate} ${event.executable}`])] };
     }),
     clearNote: assign(({ context }, { about }: { about: string }) => ({ notes: withoutNote(context.notes, about) })),
+    beginGate: assign(({ context }, { gate }: { gate: Gate }) => ({
+      attempts: { ...context.attempts, [gate]: (context.attempts[gate] ?? 0) + 1 },
+    })),
+    endGate: assign(({ context }, { gate }: { gate: Gate }) => ({
+      attempts: Object.fromEntries(Object.entries(context.attempts).filter(([name]) => name !== gate)),
+      passedHooks: context.passedHooks.filter((hook) => !hook.startsWith(`${gate} `)),
+      // Those of an update are passed anew with each commit.
+      passedGates: isOfUpdate(gate) ? context.passedGates : [...new Set([...context.passedGates, gate])],
+    })),
+    raiseDecided: raise({ type: 'raised.Decided' }),
     raiseActivated: raise({ type: 'raised.Activated' }),
     raiseLeaving: raise({ type: 'raised.Leaving' }),
     raiseDeparted: raise({ type: 'raised.Departed' }),
+    raiseHurryOver: raise({ type: 'raised.HurryOver' }),
     raiseArtifactsSettled: raise({ type: 'raised.ArtifactsSettled' }),
   },
   guards: {
@@ -133,7 +168,28 @@ export const vocabulary = setup({
       found.changed ||
       found.tenantId in context.failedDeployments ||
       !(context.activated || context.deployed.includes(found.tenantId)),
-    isWanted: ({ context }) => context.mayDeploy && context.wanted.length > 0,
+    isAllowed: ({ context: { unsettled } }, { found }: { found: Deployment }) =>
+      unsettled?.isAllowed === true &&
+      unsettled.found.tenantId === found.tenantId &&
+      unsettled.found.commit === found.commit,
+    isWanted: ({ context }) => mayDeploy(context) && context.wanted.length > 0,
+    wasPlaced: ({ context }) => mayDeploy(context) && context.unsettled?.isPlaced === true,
+    wasAllowed: ({ context }) => mayDeploy(context) && context.unsettled?.isAllowed === true,
+    wasFound: ({ context }) => mayDeploy(context) && context.unsettled !== null,
+    wasPassed: ({ context }, { gate }: { gate: Gate }) => context.passedGates.includes(gate),
+    isHurried: ({ event }) => event.type === 'CleanupRequested' && event.budgetMs !== null,
+    hasDeparted: ({ context }) => context.departed,
+    wasActivated: ({ context }) => context.activated,
+    wasNotified: ({ context }) => context.activated && context.activationNotified,
+    wasLeaving: ({ context }) => context.leaving,
+    wasLeavingActive: ({ context }) => context.leaving && context.activated,
+    hasStarted: ({ context }) => context.started,
+    isMaintenanceUnheard: ({ context, event }) => context.leaving && !context.departed && shows(event, 'Active'),
+    isActivatedUnheard: ({ context, event }) => isServing(context) && shows(event, 'Starting'),
+    isAllUnheard: ({ context, event }) => isServing(context) && shows(event, 'Initialized'),
+    isStartedUnheard: ({ context, event }) =>
+      context.started && !context.activated && !context.leaving && shows(event, 'Initialized'),
+    isUntold: ({ context }) => context.told === null,
     isDegraded: (_, { outcome }: { outcome: GateOutcome }) =>
       outcome.kind === 'passed' && outcome.degraded !== undefined,
     isPassed: (_, { outcome }: { outcome: GateOutcome }) => outcome.kind === 'passed',
@@ -145,6 +201,31 @@ export const vocabulary = setup({
 /** `baseMs`, doubled per failure, up to a minute. */
 export function backOffMs(failures: number, baseMs: number): number {
   return Math.min(backOffLimitMs, baseMs * 2 ** Math.min(failures - 1, 16));
+}
+
+/** What a gate is asked with, from what is known. */
+export function gateInput(gate: Gate, { attempts, passedHooks, unsettled }: LifecycleContext): GateInput {
+  const of = `${gate} `;
+  const passed = passedHooks.filter((hook) => hook.startsWith(of)).map((hook) => hook.slice(of.length));
+  const input = { gate, attempt: attempts[gate] ?? 1, passed };
+  return isOfUpdate(gate) && unsettled !== null ? { ...input, found: unsettled.found } : input;
+}
+
+export function isOfUpdate(gate: Gate): boolean {
+  return gate === 'artifactUpdating' || gate === 'artifactUpdated';
+}
+
+/** Once the start hooks are through, files may change. */
+function mayDeploy({ activated, leaving, passedGates }: LifecycleContext): boolean {
+  return !leaving && (activated || passedGates.includes('startServers'));
+}
+
+function isServing({ activated, leaving }: LifecycleContext): boolean {
+  return activated && !leaving;
+}
+
+function shows(event: LifecycleEvent, status: MemberStatus): boolean {
+  return event.type === 'MemberTold' && event.complete && event.status === status;
 }
 
 function hear(context: LifecycleContext, told: MemberStatus | 'Absent'): Partial<LifecycleContext> {

@@ -84,6 +84,7 @@ export const test = base.extend<{ stage: Stage }>({
           log,
           environment: process.env,
           facts: () => noFacts,
+          owner: folder,
           temporaryFolder: elsewhere,
           timing: { ...quick, ...timing },
         });

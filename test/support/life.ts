@@ -119,7 +119,7 @@ function observed(agent: AgentProcess, traceFile: string): Agent {
   };
 }
 
-async function writeInstance(
+export async function writeInstance(
   folder: string,
   {
     brokerPort,

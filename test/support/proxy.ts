@@ -61,10 +61,11 @@ export async function startProxy(brokerPort: number): Promise<Proxy> {
   });
 
   function relay(source: Socket, sink: Socket, about: Pick<Packet, 'from' | 'connection'>, hangUp: () => void) {
+    let isCut = false;
     source.on(
       'data',
       packetReader((bytes) => {
-        if (source.destroyed || sink.destroyed) return;
+        if (isCut || source.destroyed || sink.destroyed) return;
         const packet = { ...about, ...headOf(bytes) };
         const send = () => {
           packets.push(packet);
@@ -73,7 +74,11 @@ export async function startProxy(brokerPort: number): Promise<Proxy> {
         const fate = proxy.fate(packet);
         if (fate === 'pass') send();
         else if (fate === 'hold') held.push(send);
-        else sink.write(bytes.subarray(0, Math.ceil(bytes.length / 2)), hangUp);
+        else {
+          // Nothing may follow the half: it would become one packet with it.
+          isCut = true;
+          sink.write(bytes.subarray(0, Math.ceil(bytes.length / 2)), hangUp);
+        }
       }),
     );
   }

@@ -1,5 +1,6 @@
 import { AgentError, reasonOf } from '../../../state/errors.ts';
 import type { Broker } from '../../broker/broker.ts';
+import { LoginRefusedError, SubscriptionRefusedError } from '../../broker/failures.ts';
 import { printable } from './harmless.ts';
 
 /** No broker answered there in time. */
@@ -44,7 +45,7 @@ export async function watchLink(broker: Broker, { address, timeoutMs, tell, sign
   let hasBeenUp = false;
   broker.onLink((link) => {
     // Trying again does not mend these: before the first event they end the command, later they are only said.
-    if (!hasBeenUp && broker.failure instanceof AgentError) return first.reject(broker.failure);
+    if (!hasBeenUp && isFinal(broker.failure)) return first.reject(broker.failure);
     const news = newsOf(link, broker.failure, { address, hasBeenUp });
     if (news !== told) tell(news);
     told = news;
@@ -56,6 +57,10 @@ export async function watchLink(broker: Broker, { address, timeoutMs, tell, sign
     clearTimeout(limit);
     signal.removeEventListener('abort', stopWaiting);
   });
+}
+
+function isFinal(failure: Error | null): boolean {
+  return failure instanceof LoginRefusedError || failure instanceof SubscriptionRefusedError;
 }
 
 function newsOf(
@@ -80,6 +85,7 @@ function remedyFor(cause: Error | null): string {
   const code = cause !== null && 'code' in cause ? String(cause.code) : '';
   if (code === 'ECONNREFUSED') return 'Check that the broker runs there, and that it listens on this port.';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'Check the spelling of the host, and the name server.';
-  if (/CERT|SIGNATURE/.test(code)) return 'Name the certificates to trust with --ca FILE, and the host as they do.';
+  if (/CERT|SIGNATURE|_TLS_/.test(code))
+    return 'Name the certificates to trust with --ca FILE, and the host as they do.';
   return 'Check the host and the port, that MQTT is spoken there, and whether it is over TLS (mqtts://).';
 }

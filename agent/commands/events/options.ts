@@ -6,7 +6,7 @@ import { nearestOf } from '../../../state/config/nearest.ts';
 import { duration } from '../../../state/config/quantities.ts';
 import { AgentError, reasonOf } from '../../../state/errors.ts';
 import { Secret } from '../../../state/secret.ts';
-import type { BrokerOptions } from '../../broker/broker.ts';
+import type { BrokerOptions } from '../../broker/client.ts';
 import { type Filter, knownEvents } from './entry.ts';
 
 /** What `events` was asked for. */

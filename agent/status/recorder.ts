@@ -1,0 +1,172 @@
+import type { RanHook } from '../hooks/asking.ts';
+import type { Step } from '../lifecycle.ts';
+import type { PortAnswer } from '../ports.ts';
+
+/** What the parts report, each by one callback; none of them knows what becomes of it, and none can be disturbed by it. */
+export type Reports = {
+  /** The machine took a step. */
+  stepped(step: Step): void;
+  hookRan(run: RanHook): void;
+  portAnswered(answer: PortAnswer): void;
+  artifactChanged(news: ArtifactNews): void;
+  /** In percent, by name: `load_average`. */
+  statisticsSent(values: Readonly<Record<string, number>>): void;
+  /** A status event was acknowledged. */
+  delivered(event: string): void;
+  /** `durationMs`: until the broker acknowledged it; null if that says nothing about the link. */
+  published(durationMs: number | null): void;
+  linkChanged(link: 'up' | 'down'): void;
+};
+
+export type ArtifactNews = {
+  readonly tenantId: string;
+  readonly stage: 'wanted' | 'fetched' | 'placed' | 'failed';
+  readonly repoUrl?: string;
+  readonly path?: string;
+  /** What is in place from now on. */
+  readonly commit?: string | null;
+  readonly failure?: { readonly message: string; readonly code: string | null; readonly remedy: string | null };
+};
+
+/** Something remembered, and when: by the monotonic clock, for the other one may jump. */
+export type Dated<T> = { readonly value: T; readonly atMs: number };
+
+export type ArtifactMemory = {
+  readonly stage: ArtifactNews['stage'];
+  readonly repoUrl: string | null;
+  readonly path: string | null;
+  readonly commit: string | null;
+  readonly attempts: number;
+  readonly failure: NonNullable<ArtifactNews['failure']> | null;
+};
+
+export type Memory = {
+  readonly startedAtMs: number;
+  readonly step: Dated<Step> | null;
+  readonly stateSinceMs: number | null;
+  readonly activeAfterMs: number | null;
+  readonly hooks: readonly Dated<RanHook>[];
+  readonly ports: ReadonlyMap<number, Dated<PortAnswer>>;
+  readonly artifacts: ReadonlyMap<string, Dated<ArtifactMemory>>;
+  readonly statistics: Dated<Readonly<Record<string, number>>> | null;
+  readonly rttMs: number | null;
+  readonly sentCount: number;
+  readonly linkSinceMs: number;
+  readonly recent: readonly Dated<{ readonly event: string; readonly text: string }>[];
+};
+
+export type Recorder = { readonly reports: Reports; readonly memory: Memory };
+
+const hooksKept = 20;
+const recentKept = 20;
+const tenantsKept = 100;
+
+/**
+ * Remembers the little that `status` shows, and no more of it than fits a screen.
+ *
+ * @param options - `resumed`: the state in which an earlier run left the instance: since when is then not known
+ */
+export function createRecorder(options: { resumed: string | null; nowMs?: () => number }): Recorder {
+  const { resumed, nowMs = () => performance.now() } = options;
+  const memory = {
+    startedAtMs: nowMs(),
+    step: null as Memory['step'],
+    stateSinceMs: null as number | null,
+    activeAfterMs: null as number | null,
+    hooks: [] as Dated<RanHook>[],
+    ports: new Map<number, Dated<PortAnswer>>(),
+    artifacts: new Map<string, Dated<ArtifactMemory>>(),
+    statistics: null as Memory['statistics'],
+    rttMs: null as number | null,
+    sentCount: 0,
+    linkSinceMs: nowMs(),
+    recent: [] as Dated<{ event: string; text: string }>[],
+  } satisfies Memory;
+  const dated = <T>(value: T): Dated<T> => ({ value, atMs: nowMs() });
+  const remember = (event: string, text: string) => keepNewest(memory.recent, dated({ event, text }), recentKept);
+
+  const reports: Reports = {
+    stepped(step) {
+      const before = memory.step?.value ?? null;
+      if (before?.state !== step.state) {
+        memory.stateSinceMs = before === null && step.state === resumed ? null : nowMs();
+        // Only if it came up under our eyes: a restart into active took no time worth telling.
+        const cameUp = before?.state === 'started' && step.state === 'active';
+        if (cameUp) memory.activeAfterMs = nowMs() - memory.startedAtMs;
+        remember('state', step.state);
+      } else if (before.condition !== step.condition || before.message !== step.message) {
+        remember('condition', [step.condition, step.message].filter((text) => text !== '').join(': '));
+      }
+      memory.step = dated(step);
+    },
+    hookRan(run) {
+      const earlier = memory.hooks.findIndex(
+        ({ value }) => value.hook === run.hook && value.executable === run.executable,
+      );
+      if (earlier >= 0) memory.hooks.splice(earlier, 1);
+      keepNewest(memory.hooks, dated(run), hooksKept);
+      if (run.end !== 'done') remember('hook', [`${run.executable} ${run.end}`, run.reason].filter(Boolean).join(': '));
+    },
+    portAnswered(answer) {
+      memory.ports.set(answer.port, dated(answer));
+    },
+    artifactChanged(news) {
+      const artifact = withNews(memory.artifacts.get(news.tenantId)?.value ?? null, news);
+      memory.artifacts.delete(news.tenantId); // the newest is last
+      memory.artifacts.set(news.tenantId, dated(artifact));
+      const [oldest] = memory.artifacts.keys();
+      if (memory.artifacts.size > tenantsKept && oldest !== undefined) memory.artifacts.delete(oldest);
+      remember('artifact', textOf(news));
+    },
+    statisticsSent(values) {
+      memory.statistics = dated(values);
+    },
+    delivered: (event) => remember('delivered', event),
+    published(durationMs) {
+      memory.sentCount += 1;
+      if (durationMs !== null) memory.rttMs = durationMs;
+    },
+    linkChanged(link) {
+      memory.linkSinceMs = nowMs();
+      if (link === 'down') memory.rttMs = null;
+      remember('link', link);
+    },
+  };
+  return { reports, memory };
+}
+
+const nothing: ArtifactMemory = {
+  stage: 'wanted',
+  repoUrl: null,
+  path: null,
+  commit: null,
+  attempts: 0,
+  failure: null,
+};
+
+function withNews(before: ArtifactMemory | null, news: ArtifactNews): ArtifactMemory {
+  const known = before ?? nothing;
+  const { stage, repoUrl = known.repoUrl, path = known.path, commit = known.commit } = news;
+  if (stage === 'failed') {
+    return { stage, repoUrl, path, commit, attempts: known.attempts + 1, failure: news.failure ?? null };
+  }
+  const isMended = stage === 'placed';
+  return {
+    stage,
+    repoUrl,
+    path,
+    commit,
+    attempts: isMended ? 0 : known.attempts,
+    failure: isMended ? null : known.failure,
+  };
+}
+
+function textOf({ tenantId, stage, commit, failure }: ArtifactNews): string {
+  const what = commit === undefined || commit === null ? '' : ` ${commit.slice(0, 7)}`;
+  return `${stage}${what} (tenant ${tenantId})${failure === undefined ? '' : `: ${failure.message}`}`;
+}
+
+function keepNewest<T>(items: T[], item: T, atMost: number): void {
+  items.push(item);
+  if (items.length > atMost) items.shift();
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod';
+
+const names = z.array(z.string()).readonly().catch([]);
+const flag = z.boolean().catch(false);
+
+/** What a look at a repository found: `commit` is what will be in place. */
+export const Deployment = z.object({
+  tenantId: z.string(),
+  commit: z.string(),
+  changed: z.boolean(),
+  path: z.string(),
+  /** Without user info. */
+  repoUrl: z.string(),
+  oldCommit: z.string().nullable(),
+});
+export type Deployment = z.infer<typeof Deployment>;
+
+/**
+ * What of a life survives the process: enough for a machine created afresh to route itself to where the last one was.
+ * Small plain JSON, in every input line of the journal. Read tolerantly: an older journal lacks what came later.
+ *
+ * @see design.md, "What survives a crash: the journal"
+ */
+export const Facts = z.object({
+  /** InstanceStarted is decided. */
+  started: flag,
+  /** InstanceActivated is decided. */
+  activated: flag,
+  /** The hooks have been told of it. */
+  activationNotified: flag,
+  /** A cleanup came; InstanceMaintenanceMode is decided. */
+  leaving: flag,
+  /** InstanceReadyToShutdown is decided, or the instance was given up. */
+  departed: flag,
+  gaveUp: flag,
+  /** A start hook has begun: there is something to clean. */
+  startedAnything: flag,
+  /** Gates of the start, and of the leaving, that are through: never run again. */
+  passedGates: names,
+  /** How often a gate that is not through has been begun. */
+  attempts: z.record(z.string(), z.number()).catch({}),
+  /** Of those gates: the executables that are through already, as `<gate> <executable>`. */
+  passedHooks: names,
+  /** Tenants whose artifacts are in place, hook included. */
+  deployed: names,
+  /** The deployment that was asked about, and once it was allowed placed, and then told of. */
+  unsettled: z.object({ found: Deployment, isAllowed: flag, isPlaced: z.boolean() }).nullable().catch(null),
+});
+export type Facts = z.infer<typeof Facts>;
+
+/** A life of which nothing is known. */
+export const noFacts: Facts = Facts.parse({});
+
+/** The facts of a context, and nothing else of it. */
+export function factsOf(context: Facts): Facts {
+  return Facts.parse(context);
+}

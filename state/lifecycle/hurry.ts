@@ -1,0 +1,21 @@
+import { vocabulary } from './vocabulary.ts';
+
+/**
+ * The region of a cleanup that has little time, because whoever runs us will soon kill what is left: it ends the leaving
+ * early, wherever that is by then. @see design.md, `shutdown.on.sigterm`
+ */
+export const hurry = vocabulary.createStateConfig({
+  initial: 'calm',
+  states: {
+    calm: { on: { CleanupRequested: { guard: 'isHurried', target: 'hurried' } } },
+    hurried: {
+      invoke: {
+        id: 'hurryBudget',
+        src: 'pause',
+        input: ({ event }) => ({ ms: event.type === 'CleanupRequested' ? event.budgetMs : null }),
+        onDone: { target: 'over', actions: 'raiseHurryOver' },
+      },
+    },
+    over: {},
+  },
+});

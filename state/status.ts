@@ -1,0 +1,108 @@
+import { z } from 'zod';
+
+const time = z.iso.datetime();
+const ms = z.number().nonnegative();
+const count = z.number().int().nonnegative();
+
+/** Beside what the machine knows: `lost`, nobody who could tell has a link; `unknown`, never told. */
+export const StatusCondition = z.enum(['ok', 'waiting', 'blocked', 'degraded', 'lost', 'unknown']);
+export type StatusCondition = z.infer<typeof StatusCondition>;
+
+const StatusWait = z.object({
+  about: z.string(),
+  waitsFor: z.string().describe('To go after "waits for".'),
+  forMs: ms,
+  longestMs: ms.nullable().describe('Null: it may take for ever.'),
+  endsInMs: ms.nullable().describe('Of a pause: when it is over.'),
+  overdue: z.boolean(),
+  code: z.string(),
+  remedy: z.string(),
+});
+export type StatusWait = z.infer<typeof StatusWait>;
+
+const StatusArtifact = z.object({
+  tenantId: z.string(),
+  stage: z.enum(['wanted', 'fetched', 'placed', 'failed']).describe('The last thing that happened to it.'),
+  repoUrl: z.string().nullable().describe('Without user info.'),
+  path: z.string().nullable(),
+  commit: z.string().nullable().describe('What is in place.'),
+  changedAgoMs: ms,
+  attempts: count.describe('Failed ones since the last that worked.'),
+  failure: z.object({ message: z.string(), code: z.string().nullable(), remedy: z.string().nullable() }).nullable(),
+});
+export type StatusArtifact = z.infer<typeof StatusArtifact>;
+
+const StatusPort = z.object({
+  port: count,
+  answers: z.boolean(),
+  reason: z.string().nullable().describe('Why it does not.'),
+  durationMs: ms.describe('Until it answered, or did not.'),
+  agoMs: ms,
+});
+export type StatusPort = z.infer<typeof StatusPort>;
+
+const StatusHook = z.object({
+  hook: z.string(),
+  executable: z.string(),
+  attempt: count,
+  end: z.enum(['done', 'hold', 'veto', 'failed', 'cannotRun']),
+  reason: z.string().nullable(),
+  durationMs: ms,
+  agoMs: ms,
+});
+export type StatusHook = z.infer<typeof StatusHook>;
+
+/**
+ * What `status --json` prints. Fields are only ever added; times are RFC 3339 in UTC; what is not known is null.
+ *
+ * @see operators.md, "status"
+ */
+export const Status = z.object({
+  schema: z.literal('cartridge-agent.status/1'),
+  at: time.describe('When this was asked.'),
+  source: z.enum(['agent', 'journal']),
+  ageMs: ms.nullable().describe('How old the newest of it is; 0 from the agent.'),
+  instance: z.object({
+    memberId: z.string().nullable(),
+    clusterId: z.string().nullable(),
+    serviceName: z.string().nullable(),
+    applicationId: z.string().nullable(),
+  }),
+  agent: z
+    .object({ pid: count, version: z.string(), runId: z.string(), startedAt: time, upForMs: ms })
+    .nullable()
+    .describe('Null: it does not run.'),
+  state: z.string().nullable(),
+  step: z.string().nullable().describe('Where in that state: waitingForPorts.'),
+  stateSince: time.nullable(),
+  stateForMs: ms.nullable(),
+  startTookMs: ms.nullable().describe('From the start of this agent to active, if it saw all of that.'),
+  condition: StatusCondition,
+  why: z.array(z.string()),
+  next: z.object({
+    who: z.enum(['nobody', 'agent', 'person']),
+    what: z.string().min(1),
+    more: z.array(z.string()),
+  }),
+  waits: z.array(StatusWait),
+  link: z
+    .object({
+      state: z.enum(['up', 'down']),
+      url: z.string(),
+      forMs: ms,
+      rttMs: ms.nullable().describe('From the last publish to its acknowledgement.'),
+      sentCount: count,
+      failure: z.string().nullable(),
+    })
+    .nullable(),
+  outbox: z.object({ waitingCount: count, events: z.array(z.string()) }).nullable(),
+  artifacts: z.array(StatusArtifact),
+  ports: z.object({ host: z.string(), ports: z.array(StatusPort), wantedCount: count }).nullable(),
+  health: z
+    .object({ sentAgoMs: ms, loadPercent: z.number().nullable(), memoryPercent: z.number().nullable() })
+    .nullable(),
+  hooks: z.array(StatusHook),
+  recent: z.array(z.object({ at: time, event: z.string(), text: z.string() })),
+  problems: z.array(z.string()).describe('What is wrong with the journal.'),
+});
+export type Status = z.infer<typeof Status>;

@@ -1,0 +1,80 @@
+import type { Status } from '../status.ts';
+import { shown } from './duration.ts';
+
+/** What a journal tells of an instance whose agent does not answer. */
+export type Journaled = {
+  /** Null: nothing that could be read. */
+  readonly state: string | null;
+  readonly memberId: string | null;
+  /** Status events that were decided and not acknowledged, oldest first. */
+  readonly undelivered: readonly string[];
+  /** Null: unknown, as after a restart of the machine. */
+  readonly ageMs: number | null;
+  readonly problems: readonly string[];
+  /** The last lines, oldest first. */
+  readonly recent: Status['recent'];
+};
+
+/** Why there is nobody to ask. */
+export type Silence = { readonly kind: 'down' | 'silent'; readonly reason: string };
+
+/**
+ * The status of an instance as its journal tells it.
+ *
+ * @param at - now, RFC 3339
+ */
+export function statusFromJournal(journal: Journaled, { at, silence }: { at: string; silence: Silence }): Status {
+  const { state, memberId, undelivered, ageMs } = journal;
+  return {
+    schema: 'cartridge-agent.status/1',
+    at,
+    source: 'journal',
+    ageMs,
+    instance: { memberId, clusterId: null, serviceName: null, applicationId: null },
+    agent: null,
+    state,
+    step: null,
+    stateSince: null,
+    stateForMs: null,
+    startTookMs: null,
+    ...judge(journal, silence),
+    waits: [],
+    link: null,
+    outbox: { waitingCount: undelivered.length, events: [...undelivered] },
+    artifacts: [],
+    ports: null,
+    health: null,
+    hooks: [],
+    recent: journal.recent,
+    problems: [...journal.problems],
+  };
+}
+
+function judge(journal: Journaled, silence: Silence): Pick<Status, 'condition' | 'why' | 'next'> {
+  const { state, undelivered, ageMs } = journal;
+  const age = ageMs === null ? 'of unknown age' : `last written ${shown(ageMs)} ago`;
+  const source = `this is what its journal says, ${age}`;
+  if (state === 'obsolete' && undelivered.length === 0 && silence.kind === 'down') {
+    return {
+      condition: 'ok',
+      why: ['everything is delivered, and the agent has ended', source],
+      next: { who: 'nobody', what: 'nothing to do: the instance is gone', more: [] },
+    };
+  }
+  const waiting = `${undelivered.length} status ${undelivered.length === 1 ? 'event is' : 'events are'} delivered then`;
+  return {
+    condition: state === null ? 'unknown' : 'lost',
+    why: [silence.reason, source],
+    next: {
+      who: 'person',
+      what:
+        silence.kind === 'down'
+          ? 'a person: start the agent'
+          : 'a person: look at the log of the agent, and restart it',
+      more: [
+        'it goes on from there, and what hooks have started lives on meanwhile',
+        ...(undelivered.length > 0 ? [waiting] : []),
+      ],
+    },
+  };
+}

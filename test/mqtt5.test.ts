@@ -1,0 +1,129 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectAsync } from 'mqtt';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { startEmbeddedBroker } from '../agent/demo/broker.ts';
+import { shop } from '../agent/demo/story.ts';
+import { lifeTest, statusEvents } from './support/life.ts';
+import { at, openLink, retained, soon } from './support/link.ts';
+import { hasMosquitto, startMosquitto } from './support/mosquitto.ts';
+import { startProxy } from './support/proxy.ts';
+import { hasSession } from './support/session.ts';
+
+const quick = { backOffMs: 20, stableMs: 100, backOffLimitMs: 100 };
+
+describe.skipIf(!hasMosquitto)('over MQTT 5', () => {
+  lifeTest.extend('broker', 'mosquitto')(
+    'a whole life, at the end of which the session ends with a word, not with another connection',
+    async ({ life }) => {
+      const platform = await life.platform();
+      await using proxy = await startProxy(life.brokerPort);
+
+      const agent = await life.agent({ conf: { 'mb.urls': `127.0.0.1:${proxy.port}`, 'mb.protocol.version': '5' } });
+      await platform.waitFor('CompleteTopologyRequestEvent');
+      await platform.initializeMember();
+      await platform.waitFor('InstanceActivatedEvent');
+      await platform.cleanupMember();
+      await platform.waitFor('InstanceReadyToShutdownEvent');
+
+      expect(await agent.exited).toBe(0);
+      expect(statusEvents(platform.heard)).toEqual([
+        'InstanceStartedEvent',
+        'InstanceActivatedEvent',
+        'InstanceMaintenanceModeEvent',
+        'InstanceReadyToShutdownEvent',
+      ]);
+      expect(proxy.connections).toBe(1);
+      expect(await hasSession(life.brokerPort, `cartridge-agent-${shop.memberId}`)).toBe(false);
+    },
+  );
+
+  test('the session is kept while we are away, and what came meanwhile is heard', async () => {
+    await using mosquitto = await startMosquitto();
+    const first = openLink({ servers: at(mosquitto.port), protocolVersion: 5 });
+    await first.up(soon());
+    await first.close();
+    const platform = await connectAsync(`mqtt://127.0.0.1:${mosquitto.port}`);
+    await platform.publishAsync('to/us/1', 'kept', { qos: 1 });
+    await platform.endAsync();
+
+    const second = openLink({ servers: at(mosquitto.port), protocolVersion: 5 });
+
+    await expect.poll(() => second.messages).toEqual([{ topic: 'to/us/1', text: 'kept' }]);
+  });
+
+  test('a link that breaks leaves our will', async () => {
+    await using mosquitto = await startMosquitto();
+    await using proxy = await startProxy(mosquitto.port);
+    const will = () => ({ topic: 'will/of/us', payload: '{"link":"down"}' });
+    const link = openLink({ servers: at(proxy.port), protocolVersion: 5, will });
+    await link.up(soon());
+
+    proxy.accepts = false;
+    proxy.cut();
+
+    await expect.poll(() => retained(mosquitto.port, 'will/of/us')).toEqual({ link: 'down' });
+  });
+
+  test('a refused login comes with its reason code', async () => {
+    await using mosquitto = await startMosquitto(['allow_anonymous false']);
+
+    const link = openLink({ servers: at(mosquitto.port), protocolVersion: 5, timings: quick });
+    await expect.poll(() => link.lines('broker.failed').length).toBeGreaterThan(2);
+
+    expect(link.lines('broker.failed').filter(({ level }) => level === 'warn')).toMatchObject([
+      { code: 'BROKER_LOGIN_REFUSED', err: { reason: '135', message: expect.stringContaining('Not authorized') } },
+    ]);
+  });
+
+  test('a letter that is refused is not taken for delivered', async () => {
+    await using mosquitto = await startMosquitto(['allow_anonymous true', `acl_file ${accessList('topic read #')}`]);
+    const link = openLink({ servers: at(mosquitto.port), protocolVersion: 5 });
+    await link.up(soon());
+
+    const letter = link.publish('from/us', 'letter', { qos: 1 });
+
+    await expect(letter).rejects.toMatchObject({
+      code: 'BROKER_PUBLISH_REFUSED',
+      facts: { topic: 'from/us', reason: 135 },
+    });
+  });
+
+  test('why the broker hung up is told', async () => {
+    await using mosquitto = await startMosquitto();
+    const link = openLink({ servers: at(mosquitto.port), protocolVersion: 5, timings: quick });
+    await link.up(soon());
+
+    // Nobody may write to a wildcard.
+    await link.publish('from/#', '', { qos: 0 });
+    await expect.poll(() => link.lines('broker.failed').length).toBe(1);
+
+    expect(link.lines('broker.failed')).toMatchObject([
+      { code: 'BROKER_HUNG_UP', err: { reason: expect.toBeOneOf([129, 130]) } },
+    ]);
+  });
+});
+
+test('a broker that speaks MQTT 3.1.1 only is told of, with the key to set', async () => {
+  const broker = await startEmbeddedBroker();
+
+  const link = openLink({ servers: at(broker.port), protocolVersion: 5, timings: quick });
+  await expect.poll(() => link.lines('broker.failed').length).toBeGreaterThan(0);
+  await broker.close();
+
+  expect(link.lines('broker.failed')[0]).toMatchObject({
+    level: 'warn',
+    code: 'BROKER_CONNECTION_REFUSED',
+    remedy: expect.stringContaining('mb.protocol.version = 4'),
+  });
+});
+
+/** @returns the path of a list with that one rule */
+function accessList(rule: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'mqtt5-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'access');
+  writeFileSync(file, `${rule}\n`, { mode: 0o600 });
+  return file;
+}

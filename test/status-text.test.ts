@@ -1,0 +1,361 @@
+import { describe, expect, test } from 'vitest';
+import { shown, shownExactly } from '../state/status/duration.ts';
+import { statusFromJournal } from '../state/status/journaled.ts';
+import { judge, type Known } from '../state/status/judge.ts';
+import { statusText } from '../state/status/text.ts';
+import { Status, type StatusWait } from '../state/status.ts';
+
+const plain = { colour: false, width: 120 };
+const nothing: Known = {
+  state: 'started',
+  waits: [],
+  link: { state: 'up', url: 'mqtt://mb1.example.org:1883', forMs: 60_000, rttMs: 3, sentCount: 4_876, failure: null },
+  artifacts: [],
+  ports: null,
+  condition: { condition: 'ok', message: '' },
+  notes: {},
+};
+const noWait: StatusWait = {
+  about: 'startServers',
+  waitsFor: 'the hooks of startServers',
+  forMs: 3_000,
+  longestMs: 65_000,
+  endsInMs: null,
+  overdue: false,
+  code: 'STUCK_HOOK',
+  remedy: 'Look at what they do.',
+};
+const active: Status = {
+  schema: 'cartridge-agent.status/1',
+  at: '2026-03-04T11:55:07.500Z',
+  source: 'agent',
+  ageMs: 0,
+  instance: { memberId: 'php-1.php.domain', clusterId: 'php.domain', serviceName: 'php', applicationId: 'shop' },
+  agent: { pid: 4711, version: '0.1.0', runId: 'run-1', startedAt: '2026-03-04T09:40:29.000Z', upForMs: 8_078_000 },
+  state: 'active',
+  step: 'serving',
+  stateSince: '2026-03-04T09:41:07.000Z',
+  stateForMs: 8_040_000,
+  startTookMs: 38_200,
+  condition: 'ok',
+  why: ['ports 80 and 443 answered'],
+  next: { who: 'nobody', what: 'nothing to do', more: [] },
+  waits: [],
+  link: { state: 'up', url: 'mqtts://mb1.example.org:8883', forMs: 60_000, rttMs: 3, sentCount: 4_876, failure: null },
+  outbox: { waitingCount: 0, events: [] },
+  artifacts: [
+    {
+      tenantId: '1',
+      stage: 'placed',
+      repoUrl: 'https://git.example.org/shop.git',
+      path: '/var/www',
+      commit: '3f9c2ab5e0c4f1d2a3b4c5d6e7f8091a2b3c4d5e',
+      changedAgoMs: 720_000,
+      attempts: 0,
+      failure: null,
+    },
+  ],
+  ports: {
+    host: 'localhost',
+    wantedCount: 2,
+    ports: [
+      { port: 80, answers: true, reason: null, durationMs: 2, agoMs: 8_040_000 },
+      { port: 443, answers: true, reason: null, durationMs: 2, agoMs: 8_040_000 },
+    ],
+  },
+  health: { sentAgoMs: 6_100, loadPercent: 4.2, memoryPercent: 37 },
+  hooks: [
+    {
+      hook: 'startServers',
+      executable: 'startServers/10-php',
+      attempt: 1,
+      end: 'done',
+      reason: null,
+      durationMs: 812,
+      agoMs: 8_050_000,
+    },
+    {
+      hook: 'memberActivated',
+      executable: 'memberActivated/90-warm',
+      attempt: 2,
+      end: 'failed',
+      reason: 'not done within its time limit',
+      durationMs: 60_000,
+      agoMs: 65_000,
+    },
+  ],
+  recent: [{ at: '2026-03-03T09:52:11.100Z', event: 'artifact', text: 'placed 3f9c2ab (tenant 1)' }],
+  problems: [],
+};
+
+describe('the text', () => {
+  test('says all in its first line, then why, what comes next and the parts', () => {
+    expect(Status.parse(active)).toEqual(active);
+    expect(statusText(active, plain).split('\n')).toEqual([
+      '● php-1.php.domain  active / ok  for 2 h 14 min   since 09:41:07Z, start took 38.2 s',
+      '  why       ports 80 and 443 answered',
+      '  next      nothing to do',
+      '  link      up       mqtts://mb1.example.org:8883   rtt 3 ms   sent 4 876   waiting 0',
+      '  artifact  placed   3f9c2ab   https://git.example.org/shop.git   12 min ago',
+      '  ports     2 of 2   80 2 ms   443 2 ms   looked 2 h 14 min ago',
+      '  health    sent 6 s ago   load 4 %   memory 37 %',
+      '  hooks     startServers 10-php ok 812 ms   2 h 14 min ago',
+      '            memberActivated 90-warm failed 1 min   attempt 2   1 min 5 s ago   not done within its time limit',
+      '  recent    2026-03-03 09:52:11Z  artifact  placed 3f9c2ab (tenant 1)',
+      '',
+    ]);
+  });
+
+  test('leaves out what there is nothing to say of', () => {
+    const bare = {
+      ...active,
+      link: null,
+      outbox: null,
+      artifacts: [],
+      ports: null,
+      health: null,
+      hooks: [],
+      recent: [],
+    };
+
+    const labels = statusText(bare, plain).split('\n').slice(1, -1);
+
+    expect(labels.map((line) => line.trim().split(' ')[0])).toEqual(['why', 'next']);
+  });
+
+  test.for([40, 60, 80])('wraps what is too long at %i columns, and cuts nothing', (width) => {
+    const words = Array.from({ length: 60 }, (_, index) => `word${index}`);
+    const long = { ...active, why: [`${words.join(' ')} ${'x'.repeat(200)} end`] };
+
+    const text = statusText(long, { colour: false, width });
+
+    const why = text.slice(text.indexOf('  why'), text.indexOf('  next')).split('\n').slice(0, -1);
+    const tooLong = why.filter((line) => line.length > width).map((line) => line.trim());
+    expect(tooLong).toEqual(['x'.repeat(200)]);
+    expect(why.slice(1).every((line) => line.startsWith(' '.repeat(12)))).toBe(true);
+    expect(why.join(' ').match(/\S+/g)).toEqual(['why', ...words, 'x'.repeat(200), 'end']);
+  });
+
+  test.for(['ok', 'waiting', 'blocked', 'degraded', 'lost', 'unknown'] as const)(
+    'has a glyph, a word and a colour for %s',
+    (condition) => {
+      const grey = statusText({ ...active, condition }, plain).split('\n')[0] ?? '';
+      const coloured = statusText({ ...active, condition }, { ...plain, colour: true }).split('\n')[0] ?? '';
+
+      const escapes = new RegExp(`${String.fromCharCode(27)}\\[[0-9]*m`, 'g');
+      expect(grey).toMatch(new RegExp(`^[●◐▲◆✕○] php-1\\.php\\.domain {2}active / ${condition} `));
+      expect(coloured.match(escapes)).toHaveLength(6);
+      expect(coloured.replace(escapes, '')).toBe(grey);
+    },
+  );
+
+  test('shows the reason of a closed port, of a lost link and of a failed artifact', () => {
+    const [artifact] = active.artifacts;
+    const failure = {
+      message: 'git: Permission denied (publickey)',
+      code: 'ARTIFACT_CLONE_FAILED',
+      remedy: 'Give access.',
+    };
+    const sick: Status = {
+      ...active,
+      link: {
+        state: 'down',
+        url: 'mqtt://mb1:1883',
+        forMs: 71_000,
+        rttMs: null,
+        sentCount: 3,
+        failure: 'ECONNREFUSED',
+      },
+      outbox: { waitingCount: 1, events: ['InstanceStartedEvent'] },
+      ports: {
+        host: 'localhost',
+        wantedCount: 1,
+        ports: [{ port: 80, answers: false, reason: 'connection refused', durationMs: 1, agoMs: 90 }],
+      },
+      artifacts: artifact === undefined ? [] : [{ ...artifact, stage: 'failed', commit: null, attempts: 4, failure }],
+    };
+
+    const text = statusText(sick, plain);
+
+    expect(text).toContain('  link      down     mqtt://mb1:1883   for 1 min 11 s   ECONNREFUSED\n');
+    expect(text).toContain('  outbox    1 waiting   InstanceStartedEvent\n');
+    expect(text).toContain('  ports     0 of 1   80 connection refused   looked 0 s ago\n');
+    expect(text).toContain('  artifact  failed   https://git.example.org/shop.git   12 min ago   4 failed attempts\n');
+  });
+});
+
+describe('the judgement', () => {
+  test.for<{ summary: string; known: Partial<Known>; condition: string; why: string; who: string; what: RegExp }>([
+    {
+      summary: 'serves',
+      known: { state: 'active' },
+      condition: 'ok',
+      why: 'serving',
+      who: 'nobody',
+      what: /^nothing to do$/,
+    },
+    {
+      summary: 'waits for a hook',
+      known: { condition: { condition: 'waiting', message: 'waits for hooks' }, waits: [noWait] },
+      condition: 'waiting',
+      why: 'waits for the hooks of startServers',
+      who: 'agent',
+      what: /^goes on by itself$/,
+    },
+    {
+      summary: 'is held back by a hook',
+      known: {
+        condition: { condition: 'blocked', message: 'startServers: no licence' },
+        notes: { startServers: { condition: 'blocked', text: 'startServers: no licence' } },
+      },
+      condition: 'blocked',
+      why: 'startServers: no licence',
+      who: 'person',
+      what: /^a person: look at what startServers said/,
+    },
+    {
+      summary: 'has closed ports',
+      known: {
+        condition: { condition: 'blocked', message: 'cannot reach localhost:80' },
+        notes: { ports: { condition: 'blocked', text: 'cannot reach localhost:80' } },
+        ports: {
+          host: 'localhost',
+          wantedCount: 1,
+          ports: [{ port: 80, answers: false, reason: 'connection refused', durationMs: 1, agoMs: 0 }],
+        },
+      },
+      condition: 'blocked',
+      why: 'cannot reach localhost:80',
+      who: 'person',
+      what: /listen on port 80$/,
+    },
+    {
+      summary: 'has lost the link',
+      known: {
+        state: 'active',
+        link: { state: 'down', url: 'mqtt://mb1:1883', forMs: 1, rttMs: null, sentCount: 0, failure: 'ECONNREFUSED' },
+      },
+      condition: 'lost',
+      why: 'cannot reach the broker mqtt://mb1:1883: ECONNREFUSED',
+      who: 'agent',
+      what: /every broker of mb\.urls is tried/,
+    },
+    {
+      summary: 'is blocked, and has lost the link',
+      known: {
+        condition: { condition: 'blocked', message: 'no' },
+        notes: { startServers: { condition: 'blocked', text: 'no' } },
+        link: { state: 'down', url: 'mqtt://mb1:1883', forMs: 1, rttMs: null, sentCount: 0, failure: null },
+      },
+      condition: 'blocked',
+      why: 'no',
+      who: 'person',
+      what: /^a person: /,
+    },
+    {
+      summary: 'is gone',
+      known: { state: 'obsolete', condition: { condition: 'waiting', message: 'delivers what is left' } },
+      condition: 'waiting',
+      why: 'delivers what is left',
+      who: 'nobody',
+      what: /the instance is gone/,
+    },
+  ])('of an instance that $summary is $condition', ({ known, condition, why, who, what }) => {
+    const judgement = judge({ ...nothing, ...known });
+
+    expect(judgement).toMatchObject({ condition, next: { who, what: expect.stringMatching(what) } });
+    expect(judgement.why[0]).toBe(why);
+  });
+
+  test('says when it is tried again, what to do about what takes too long, and when it is given up', () => {
+    const waits = [
+      { ...noWait, about: 'portsPause', endsInMs: 11_200, longestMs: 20_000 },
+      { ...noWait, overdue: true },
+      { ...noWait, about: 'activationDeadline', endsInMs: 60_000 },
+    ];
+
+    const { next } = judge({ ...nothing, condition: { condition: 'waiting', message: '' }, waits });
+
+    expect(next.more).toEqual([
+      'tried again in 12 s',
+      'if it stays so: look at what they do [STUCK_HOOK]',
+      'given up in 60 s, unless it is active by then',
+    ]);
+  });
+
+  test('says why the artifact failed, and the remedy of it', () => {
+    const failure = { message: 'cannot clone: 403', code: 'CODE', remedy: 'Give this instance read access.' };
+    const artifact = { tenantId: '7', stage: 'failed' as const, repoUrl: null, path: null, commit: null };
+    const note = { condition: 'blocked' as const, text: 'cannot clone' };
+
+    const known = {
+      ...nothing,
+      notes: { 'artifacts of tenant 7': note },
+      artifacts: [{ ...artifact, changedAgoMs: 0, attempts: 4, failure }],
+    };
+    const blocked = judge({ ...known, condition: { condition: 'blocked', message: 'cannot clone' } });
+    const waiting = judge({ ...known, condition: { condition: 'waiting', message: 'cannot clone' } });
+
+    expect(blocked.why).toEqual(['cannot clone: 403']);
+    expect(blocked.next).toMatchObject({ what: 'a person: give this instance read access', more: [] });
+    expect(waiting.next.more).toEqual(['if it stays so: give this instance read access [CODE]']);
+  });
+});
+
+describe('from the journal', () => {
+  const at = '2026-03-04T12:00:00.000Z';
+  const journal = { state: 'active', memberId: 'php-1', undelivered: [], ageMs: 180_000, problems: [], recent: [] };
+  const down = { kind: 'down', reason: 'the agent does not run' } as const;
+
+  test('the status says so, with its age', () => {
+    const status = statusFromJournal(
+      { ...journal, undelivered: ['InstanceMaintenanceModeEvent'], problems: ['a torn tail was cut'] },
+      { at, silence: down },
+    );
+
+    expect(Status.parse(status)).toEqual(status);
+    expect(statusText(status, plain).split('\n')).toEqual([
+      '✕ php-1  active / lost',
+      '  why       the agent does not run',
+      '            this is what its journal says, last written 3 min ago',
+      '  next      a person: start the agent',
+      '            it goes on from there, and what hooks have started lives on meanwhile',
+      '            1 status event is delivered then',
+      '  outbox    1 waiting   InstanceMaintenanceModeEvent',
+      '  problems  a torn tail was cut',
+      '',
+    ]);
+  });
+
+  test.for([
+    { summary: 'in which nothing is known', known: { state: null }, condition: 'unknown' },
+    { summary: 'of an instance that is gone', known: { state: 'obsolete' }, condition: 'ok' },
+    {
+      summary: 'of an instance that is gone, with something left to say',
+      known: { state: 'obsolete', undelivered: ['InstanceReadyToShutdownEvent'] },
+      condition: 'lost',
+    },
+    { summary: 'of unknown age', known: { ageMs: null }, condition: 'lost' },
+  ])('$summary it is $condition', ({ known, condition }) => {
+    const status = statusFromJournal({ ...journal, ...known }, { at, silence: down });
+
+    expect(status.condition).toBe(condition);
+    expect(Status.parse(status).next.what).not.toBe('');
+  });
+});
+
+test.for([
+  { ms: 0, rough: '0 s', exact: '0 ms' },
+  { ms: 812, rough: '0 s', exact: '812 ms' },
+  { ms: 999.6, rough: '0 s', exact: '1 s' },
+  { ms: 38_200, rough: '38 s', exact: '38.2 s' },
+  { ms: 59_980, rough: '59 s', exact: '1 min' },
+  { ms: 60_000, rough: '1 min', exact: '1 min' },
+  { ms: 190_000, rough: '3 min 10 s', exact: '3 min 10 s' },
+  { ms: 725_000, rough: '12 min', exact: '12 min' },
+  { ms: 3_600_000, rough: '1 h', exact: '1 h' },
+  { ms: 8_040_000, rough: '2 h 14 min', exact: '2 h 14 min' },
+  { ms: 273_600_000, rough: '3 d 4 h', exact: '3 d 4 h' },
+])('$ms ms is $rough, or $exact', ({ ms, rough, exact }) => {
+  expect([shown(ms), shownExactly(ms)]).toEqual([rough, exact]);
+});
