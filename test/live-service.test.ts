@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,6 +36,8 @@ lifeTest('a service a hook has started serves on while the agent is killed, stop
   onTestFinished(() => polling.stop());
   onTestFinished(async () => void process.kill(Number(await polling.answer()), 'SIGKILL'));
   const servicePid = await polling.answer();
+  // Killed before its receipt is on disk, Activated would rightly be delivered again.
+  await first.logged(({ event, status }) => event === 'status.published' && status === 'InstanceActivatedEvent');
 
   process.kill(first.pid, 'SIGKILL');
   await first.exited;
@@ -73,7 +75,7 @@ async function startUpgraded(life: Life) {
     env: process.env,
   });
   onTestFinished(() => agent.stop());
-  onTestFailed(async () => void process.stderr.write(await readFile(join(life.folder, 'upgraded.log'), 'utf8')));
+  onTestFailed(() => void process.stderr.write(`${agent.lastLines.join('\n')}\n`));
   return agent;
 }
 

@@ -58,22 +58,28 @@ export function createReaper(options: { log: Log; graceMs: number; hurriedGraceM
 }
 
 async function leave(ends: readonly Socket[], { folder, log }: { folder: string | null; log: Log }): Promise<void> {
+  // At once: the agent may be killed in the next moment.
+  const readers = ends.filter((end) => !end.readableEnded && !end.destroyed).map(handOver);
   await setTimeout(redirectionTakesMs);
-  const holders = folder === null ? [] : await holdersOf(folder);
-  for (const end of ends) if (!end.readableEnded && !end.destroyed) handOver(end);
+  const all = folder === null ? [] : await holdersOf(folder);
+  const holders = all.filter(({ pid }) => !readers.includes(pid));
   if (holders.length === 0) return;
   const remedy = 'Redirect the output of what the script leaves running: nobody reads it.';
   log.warn({ event: 'hook.outputHeld', holders, remedy }, 'processes of a hook hold its output open');
 }
 
-/** Whoever writes into a pipe without a reader is killed; this reader outlives us, and ends with the last writer. */
-function handOver(end: Socket): void {
+/**
+ * Whoever writes into a pipe without a reader is killed; this reader outlives us, and ends with the last writer.
+ * Returns its process id.
+ */
+function handOver(end: Socket): number | undefined {
   const reader = spawn('cat', [], { stdio: [end, 'ignore', 'ignore'], detached: true });
   reader.once('error', () => {}); // then we go on reading, as long as we live
   reader.once('spawn', () => {
     reader.unref();
     end.destroy();
   });
+  return reader.pid;
 }
 
 async function isGoneBy(group: number, deadlineMs: () => number): Promise<boolean> {
