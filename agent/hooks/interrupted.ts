@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { lstat, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure, type Log } from '../log.ts';
 import { holdersOf } from './channels.ts';
@@ -39,6 +39,8 @@ export async function endInterrupted(options: {
 
 async function endOne(folder: string, { reaper, log }: { reaper: Reaper; log: Log }): Promise<void> {
   try {
+    // Anybody may make a folder of that name where temporary files are, and name a process in it that is none of ours.
+    if ((await lstat(folder)).uid !== process.getuid?.()) return;
     for (const pid of await scriptsOf(folder)) {
       log.warn({ event: 'hook.interrupted', pid }, 'a hook outlived the agent that ran it, and is ended');
       await reaper.stop(pid);

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AgentProcess, type LogLine, startAgentProcess } from '../../agent/demo/agent-process.ts';
@@ -11,9 +11,8 @@ import { readJournal } from '../../agent/journal/journal.ts';
 import { createLog } from '../../agent/log.ts';
 import { type Facts, noFacts } from '../../state/lifecycle/facts.ts';
 import type { GitServer } from './git-server.ts';
-import { processesIn } from './hooks.ts';
-import { writeInstance } from './life.ts';
-import { freePort, startMosquitto } from './mosquitto.ts';
+import { startMosquitto } from './mosquitto.ts';
+import { prepare } from './whole-instance.ts';
 
 /** What is done to the agent of a life. */
 export type Attack = {
@@ -53,34 +52,14 @@ export type Ended = {
   readonly lines: readonly (readonly LogLine[])[];
   readonly served: string | null;
   readonly leftovers: readonly string[];
+  /** Of each line of the journal, in the order of the file: whether it decides a status event. */
+  readonly decides: readonly boolean[];
 };
 
 const program = new URL('../../agent/main.ts', import.meta.url).pathname;
 const silent = createLog({ level: 'silent', pretty: false, colour: false });
 const soonMs = 40_000;
-
-const step = (name: string, work = 'sleep 0.05', about = '') =>
-  `echo "begin ${name} $CARTRIDGE_ATTEMPT ${about}" >> $TRACE\n[ "${name}" = "SLOW" ] && mkdir FOLDER/slow 2> /dev/null && sleep 60\n${work}\necho "end ${name} $CARTRIDGE_ATTEMPT ${about}" >> $TRACE`;
-const content = '$(cat $STRATOS_APPLICATION_PATH/index.html 2>/dev/null)';
-
-/** Every gate of a life has one or more; `FOLDER`, `PORT` and `NODE` are replaced. The service must be safe to start twice. */
-const hooks = {
-  'VolumeMount.sh': step('volumeMount'),
-  'InstanceStartedEvent.sh': step('instanceStarting'),
-  'startServers/10-serve': step(
-    'startServers',
-    'kill -0 $(cat FOLDER/service.pid 2>/dev/null) 2>/dev/null || {\n' +
-      "setsid NODE -e \"require('net').createServer((s) => s.destroy()).listen(PORT, '127.0.0.1')\" " +
-      '> /dev/null 2>&1 3>&- < /dev/null &\necho $! > FOLDER/service.pid\n}',
-  ),
-  'startServers/20-warm': step('startServers/20'),
-  'artifactUpdating/10-look': step('artifactUpdating', 'sleep 0.05', content),
-  'ArtifactUpdatedEvent.sh': step('artifactUpdated', 'sleep 0.05', content),
-  'instanceActivating/10-smoke': step('instanceActivating'),
-  'InstanceActivatedEvent.sh': step('instanceActivated'),
-  'drain/10-drain': step('drain'),
-  'clean.sh': step('clean', 'kill $(cat FOLDER/service.pid) 2>/dev/null; rm -f FOLDER/service.pid'),
-};
+const goneMs = 3_000;
 
 /**
  * One whole life: a repository, hooks, a service, an update, a cleanup. The agent is attacked in its first run, and started
@@ -154,29 +133,9 @@ export async function liveOnce(
     refused: platform.refused.length,
     lines: seen.lines,
     served: contentOf(folder),
-    leftovers: leftoversIn(folder),
+    leftovers: [...leftoversIn(folder), ...(await processesLeft(folder))],
+    decides: journalLines(folder).map((line) => /"decided":\["/.test(line)),
   };
-}
-
-async function prepare(
-  folder: string,
-  { brokerPort, repositoryUrl, slowHook }: { brokerPort: number; repositoryUrl: string; slowHook: string },
-): Promise<string> {
-  await mkdir(join(folder, 'tmp'));
-  const port = String(await freePort());
-  const fill = (script: string) =>
-    script
-      .replaceAll('FOLDER', folder)
-      .replaceAll('PORT', port)
-      .replaceAll('NODE', process.execPath)
-      .replaceAll('SLOW', slowHook);
-  return await writeInstance(folder, {
-    brokerPort,
-    applicationPath: join(folder, 'www'),
-    conf: { 'artifact.clone.interval': '1', 'termination.budget': '30', 'log.level': 'debug' },
-    params: { PORTS: port, REPO_URL: repositoryUrl, PERSISTENCE_MAPPING: '/dev/vdb|null|/mnt' },
-    hooks: Object.fromEntries(Object.entries(hooks).map(([name, script]) => [name, fill(script)])),
-  });
 }
 
 function startOwnPlatform(brokerPort: number, url: string): Promise<Platform> {
@@ -255,10 +214,16 @@ function contentOf(folder: string): string | null {
   return existsSync(file) ? readFileSync(file, 'utf8') : null;
 }
 
-/** What nobody needs any more: processes, temporary files, locks and sockets. */
+function journalLines(folder: string): string[] {
+  return readFileSync(join(folder, 'state', 'journal'), 'utf8')
+    .split('\n')
+    .slice(0, -1);
+}
+
+/** What nobody needs any more: temporary files, locks and sockets. */
 function leftoversIn(folder: string): string[] {
   const expected = ['agent.conf', 'extensions', 'launch-params', 'slow', 'state', 'tmp', 'trace', 'www'];
-  const files = [
+  return [
     ...readdirSync(folder).filter((name) => !expected.includes(name) && !name.startsWith('agent-')),
     ...readdirSync(join(folder, 'tmp')).map((name) => `tmp/${name}`),
     ...readdirSync(join(folder, 'state'))
@@ -268,5 +233,25 @@ function leftoversIn(folder: string): string[] {
       .map(String)
       .filter((name) => /\.lock$|tmp_/.test(name)),
   ];
-  return [...files, ...processesIn(folder)];
+}
+
+/** Whoever has anything of this life in its command or its environment, once those that were just ended have had time to. */
+async function processesLeft(folder: string): Promise<string[]> {
+  const find = () => readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isOf(folder, pid));
+  const deadline = performance.now() + goneMs;
+  while (find().length > 0 && performance.now() < deadline) await sleep(25);
+  return find().map((pid) => `process ${pid}: ${readProc(pid, 'cmdline').replaceAll('\0', ' ')}`);
+}
+
+function isOf(folder: string, pid: string): boolean {
+  return Number(pid) !== process.pid && `${readProc(pid, 'cmdline')}${readProc(pid, 'environ')}`.includes(folder);
+}
+
+/** Empty for the dead. */
+function readProc(pid: string, file: 'cmdline' | 'environ'): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch {
+    return '';
+  }
 }
