@@ -148,14 +148,16 @@ function problemsOfHook({ trace, deaths }: Ended, hook: string, about: string): 
   const ends = mine.filter(({ what }) => what === 'end');
   const say = (text: string) => problems.push(`${hook} ${about} ${text}`);
   if (ends.length === 0) say('did not come to its end');
-  for (const { facts, traced } of deaths) {
+  for (const [index, { facts, traced }] of deaths.entries()) {
     const open = facts.attempts[gateOf(hook)];
     const hasEnded = open === undefined || facts.passedHooks.some((name) => isNameOf(name, hook));
     const hasBegun = begins.some(({ at }) => at < traced);
     const again = begins.find(({ at }) => at >= traced);
     if (!hasBegun || again === undefined) continue;
     if (hasEnded) say('ran again after its end');
-    else if (again.attempt !== open + 1) say(`ran again as attempt ${again.attempt}, not ${open + 1}`);
+    // An attempt that was killed before its script began is in the facts of the next death, and counts there.
+    else if (again.at < (deaths[index + 1]?.traced ?? trace.length) && again.attempt !== open + 1)
+      say(`ran again as attempt ${again.attempt}, not ${open + 1}`);
   }
   for (const [index, { at, attempt }] of ends.entries()) {
     const after = begins.filter((begin) => begin.at < at).at(-1);
