@@ -161,7 +161,7 @@ test('but only up to ten times as far, and never beyond a budget', async ({ stag
   const extending = `while :; do echo '{"extend":600}' >&3; sleep 0.05; done`;
   await stage.script('startServers/10-endless', extending);
   await stage.script('drain/10-endless', extending);
-  const hooks = stage.hooks({ timeoutMs: 100 }, once);
+  const hooks = stage.hooks({ timeoutMs: 300 }, once);
   const startedAt = performance.now();
 
   const [starting, draining] = await Promise.all([
@@ -173,7 +173,7 @@ test('but only up to ten times as far, and never beyond a budget', async ({ stag
   ]);
 
   expect(starting).toMatchObject({ reason: 'not done within its time limit' });
-  expect(performance.now() - startedAt).toBeGreaterThan(980);
+  expect(performance.now() - startedAt).toBeGreaterThan(2_900);
   expect(draining).toMatchObject({ degraded: expect.stringContaining('not done within its time limit') });
 });
 
