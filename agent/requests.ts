@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type SentEventName, topicOf, writeMessage } from '../state/messages/topics.ts';
 import type { Broker } from './broker/broker.ts';
-import type { Log } from './log.ts';
+import { PublishRefusedError } from './broker/failures.ts';
+import { failure, type Log } from './log.ts';
 
 /** Asks the platform to tell everything again; the answers are broadcasts to everybody, so we ask with restraint. */
 export type Requests = {
@@ -41,11 +42,25 @@ export function createRequests(options: {
   let connections = 0;
   let hasTopology = false;
   let isCatchingUp = false;
+  /** What the broker does not let us ask, told once. */
+  const refused = new Set<RequestName>();
 
-  const request = async (name: RequestName) => {
-    await broker.publish(topicOf(name), writeMessage(name, {}), { qos: 1 });
+  async function request(name: RequestName): Promise<void> {
+    try {
+      await broker.publish(topicOf(name), writeMessage(name, {}), { qos: 1 });
+    } catch (thrown) {
+      // An access list can be mended while we run: what is asked regularly is asked on.
+      if (!(thrown instanceof PublishRefusedError)) throw thrown;
+      log[refused.has(name) ? 'debug' : 'warn'](
+        { event: 'request.refused', request: name, ...failure(thrown) },
+        'the broker does not let us ask the platform',
+      );
+      refused.add(name);
+      return;
+    }
+    refused.delete(name);
     log.info({ event: 'request.published', request: name }, 'asked the platform');
-  };
+  }
 
   /** Topology and tenants travel at QoS 0: what was said while we were away is asked for, if nobody else did. */
   async function catchUp(): Promise<void> {

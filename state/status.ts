@@ -92,7 +92,9 @@ export const Status = z.object({
       forMs: ms,
       rttMs: ms.nullable().describe('From the last publish to its acknowledgement.'),
       sentCount: count,
-      failure: z.string().nullable(),
+      failure: z.string().nullable().describe('What went wrong last; while up: a subscription that was refused.'),
+      code: z.string().nullable().default(null).describe('Of the failure.'),
+      remedy: z.string().nullable().default(null),
     })
     .nullable(),
   outbox: z.object({ waitingCount: count, events: z.array(z.string()) }).nullable(),

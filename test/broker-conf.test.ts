@@ -1,11 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, connectAsync } from 'mqtt';
 import { expect, onTestFinished, test } from 'vitest';
+import { startPlatform } from '../agent/demo/platform.ts';
+import { accessList } from './support/access-list.ts';
+import { lifeTest } from './support/life.ts';
+import { recordedLog } from './support/link.ts';
+import { startMosquitto as startOther } from './support/mosquitto.ts';
 
 const shipped = join(import.meta.dirname, '../conf/broker');
 const hasMosquitto = spawnSync('mosquitto', ['-h']).error === undefined;
@@ -37,6 +42,37 @@ test.skipIf(!hasMosquitto && process.env['CI'] === undefined)(
     await expect.poll(() => received.length, { timeout: 15_000 }).toBe(expected.length);
     expect(received).toEqual(expected);
     await back.endAsync();
+  },
+);
+
+// MQTT 5 tells what is refused; what an agent may do is the same over both.
+lifeTest.skipIf(!hasMosquitto && process.env['CI'] === undefined)(
+  'the access rules allow an agent all it needs, and no more',
+  async ({ life }) => {
+    // Whoever comes without a name is the platform here.
+    const rules = accessList('topic readwrite #', readFileSync(join(shipped, 'agents.acl'), 'utf8'));
+    await using mosquitto = await startOther(['allow_anonymous true', `acl_file ${rules}`]);
+    const server = { host: '127.0.0.1', port: mosquitto.port };
+    const platform = await startPlatform({ broker: { server }, log: recordedLog().log });
+    onTestFinished(() => platform.stop());
+    const intruder = await connectAsync(`mqtt://127.0.0.1:${mosquitto.port}`, {
+      username: 'agent',
+      protocolVersion: 5,
+    });
+    onTestFinished(() => intruder.endAsync(true));
+
+    const agent = await life.agent({
+      conf: { 'mb.urls': `127.0.0.1:${mosquitto.port}`, 'mb.username': 'agent', 'mb.protocol.version': '5' },
+    });
+    await platform.waitFor('CompleteTopologyRequestEvent');
+    await platform.initializeMember();
+    await platform.waitFor('HealthStatisticsEvent');
+    await platform.cleanupMember();
+
+    expect(await agent.exited).toBe(0);
+    expect(agent.lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
+    for (const topic of ['instance/notifier/InstanceCleanupMemberEvent', 'topology/CompleteTopologyEvent'])
+      await expect(intruder.publishAsync(topic, '{}', { qos: 1 })).rejects.toThrow('Not authorized');
   },
 );
 

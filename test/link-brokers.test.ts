@@ -92,7 +92,7 @@ lifeTest('a refused login is told once, without the password, and tried on', asy
 
   expect(new Set(logins)).toEqual(new Set([password]));
   expect(told.map(({ port, code }) => ({ port, code }))).toEqual([
-    { port: dead, code: undefined },
+    { port: dead, code: 'BROKER_NOT_REACHED' },
     { port: strict.port, code: 'BROKER_LOGIN_REFUSED' },
   ]);
   expect(await readFile(join(life.folder, 'agent.log'), 'utf8')).not.toContain(password);

@@ -1,12 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { connectAsync } from 'mqtt';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startEmbeddedBroker } from '../agent/demo/broker.ts';
 import { shop } from '../agent/demo/story.ts';
+import { createRequests } from '../agent/requests.ts';
+import { accessList } from './support/access-list.ts';
 import { lifeTest, statusEvents } from './support/life.ts';
-import { at, openLink, retained, soon } from './support/link.ts';
+import { at, openLink, recordedLog, retained, soon } from './support/link.ts';
 import { hasMosquitto, startMosquitto } from './support/mosquitto.ts';
 import { startProxy } from './support/proxy.ts';
 import { hasSession } from './support/session.ts';
@@ -103,6 +104,46 @@ describe.skipIf(!hasMosquitto)('over MQTT 5', () => {
       { code: 'BROKER_HUNG_UP', err: { reason: expect.toBeOneOf([129, 130]) } },
     ]);
   });
+
+  test('requests that are refused are told of, and no reason to end', async () => {
+    const rules = accessList('topic read #');
+    await using mosquitto = await startMosquitto(['allow_anonymous true', `acl_file ${rules}`]);
+    const link = openLink({ servers: at(mosquitto.port), protocolVersion: 5 });
+    const log = recordedLog();
+    const stopping = new AbortController();
+    const requests = createRequests({ broker: link, log: log.log, signal: stopping.signal });
+
+    const asking = requests.topologyUntilAnswered(soon());
+    await expect.poll(() => log.lines('request.refused').length, { timeout: 9_000 }).toBe(2);
+    requests.answered('complete');
+    await asking;
+    stopping.abort();
+
+    expect(log.lines('request.refused')).toMatchObject([
+      { level: 'warn', request: 'CompleteTopologyRequestEvent', code: 'BROKER_PUBLISH_REFUSED' },
+      { level: 'debug' },
+    ]);
+    expect(log.lines('request.published')).toEqual([]);
+  });
+});
+
+test('a second agent that takes our session over is what we say', async () => {
+  // CONNACK, and DISCONNECT with 0x8e: not every broker tells.
+  const server = createServer((socket) => {
+    socket.on('error', () => {}).once('data', () => socket.end(Buffer.from([0x20, 3, 0, 0, 0, 0xe0, 2, 0x8e, 0])));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+
+  const link = openLink({ servers: at((server.address() as AddressInfo).port), protocolVersion: 5, timings: quick });
+  await expect.poll(() => link.lines('broker.failed').length).toBeGreaterThan(0);
+
+  expect(link.lines('broker.failed')[0]).toMatchObject({
+    code: 'BROKER_HUNG_UP',
+    remedy: expect.stringContaining('MEMBER_ID'),
+    err: { reason: 142, message: expect.stringContaining('session taken over') },
+  });
 });
 
 test('a broker that speaks MQTT 3.1.1 only is told of, with the key to set', async () => {
@@ -118,12 +159,3 @@ test('a broker that speaks MQTT 3.1.1 only is told of, with the key to set', asy
     remedy: expect.stringContaining('mb.protocol.version = 4'),
   });
 });
-
-/** @returns the path of a list with that one rule */
-function accessList(rule: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'mqtt5-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, 'access');
-  writeFileSync(file, `${rule}\n`, { mode: 0o600 });
-  return file;
-}

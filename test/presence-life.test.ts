@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { ownMember, shop } from '../agent/demo/story.ts';
 import { Presence, presenceTopic } from '../state/messages/presence.ts';
 import { lifeTest } from './support/life.ts';
 import { retained, spectate } from './support/link.ts';
 import { hasMosquitto } from './support/mosquitto.ts';
+import { statusOf } from './support/status.ts';
 import { startStrictBroker } from './support/strict-broker.ts';
 
 const topic = presenceTopic(shop.memberId);
@@ -69,5 +71,9 @@ test('what a person must do about the link is in the condition', async ({ life }
 
   const told = await agent.logged(({ event, condition }) => event === 'lifecycle.condition' && condition === 'blocked');
 
+  const { link, next } = await statusOf(join(life.folder, 'state'));
+
   expect(told).toMatchObject({ level: 'warn', message: expect.stringContaining('cannot log in') });
+  expect(link).toMatchObject({ state: 'down', code: 'BROKER_LOGIN_REFUSED' });
+  expect(next).toMatchObject({ who: 'person', what: expect.stringMatching(/^a person: check user name and password/) });
 });

@@ -2,9 +2,10 @@ import { describe, expect, onTestFinished, test as plainTest } from 'vitest';
 import { startEmbeddedBroker } from '../agent/demo/broker.ts';
 import { createPresence, type PresenceTimings, type Snapshot } from '../agent/presence/presence.ts';
 import { Presence, presenceTopic } from '../state/messages/presence.ts';
+import { accessList } from './support/access-list.ts';
 import { brokers } from './support/life.ts';
 import { at, openLink, recordedLog, retained, soon, spectate } from './support/link.ts';
-import { startMosquitto } from './support/mosquitto.ts';
+import { hasMosquitto, startMosquitto } from './support/mosquitto.ts';
 import { startProxy } from './support/proxy.ts';
 import { hasSession } from './support/session.ts';
 import { startStrictBroker } from './support/strict-broker.ts';
@@ -276,17 +277,45 @@ plainTest('a broker that does not let us hear ourselves is told of once, and kep
   expect(link.lines('presence.notHeard')).toMatchObject([{ level: 'warn', code: 'PRESENCE_NOT_HEARD' }]);
 });
 
+plainTest.skipIf(!hasMosquitto)(
+  'over MQTT 5, a broker that does not take what we say of ourselves is told of once, and kept',
+  async () => {
+    const rules = accessList('topic read #', 'topic write to/us/#');
+    await using mosquitto = await startMosquitto(['allow_anonymous true', `acl_file ${rules}`]);
+    const { presence, link } = speak(mosquitto.port, {
+      ...{ protocolVersion: 5, timings: { echoLimitMs: 200, gapMs: 10 } },
+    });
+
+    presence.tell(active);
+    await expect.poll(() => link.lines('presence.notTold').length).toBe(1);
+    presence.tell({ ...active, message: 'again' });
+    await expect.poll(() => link.lines('presence.notTold').length).toBe(2);
+    const toldMs = performance.now();
+    await expect.poll(() => performance.now() - toldMs).toBeGreaterThan(500);
+    await link.publish('to/us/later', '', { qos: 1 });
+
+    expect(link.link).toBe('up');
+    expect(link.lines('broker.connected')).toHaveLength(1);
+    expect(link.lines('presence.notHeard')).toMatchObject([
+      { level: 'warn', code: 'PRESENCE_NOT_HEARD', remedy: expect.stringContaining('access list') },
+    ]);
+  },
+);
+
 plainTest('the topic of a member has one last level, whatever its name', () => {
   expect(presenceTopic('php/1+#.domain')).toBe('cartridge-agent/presence/php-1--.domain');
 });
 
 /** One agent's presence over its own link. */
-function speak(port: number, options: { runId?: string; timings?: Partial<PresenceTimings> } = {}) {
+function speak(
+  port: number,
+  options: { runId?: string; timings?: Partial<PresenceTimings>; protocolVersion?: 4 | 5 } = {},
+) {
   const log = recordedLog();
   const notes: unknown[] = [];
   const stopping = new AbortController();
   onTestFinished(() => stopping.abort());
-  const { runId = 'run-1', timings = {} } = options;
+  const { runId = 'run-1', timings = {}, protocolVersion = 4 } = options;
   const presence = createPresence({
     identity: { memberId, clusterId: 'shop', runId, host: 'host-a', agent: '0.1.0' },
     log: log.log,
@@ -295,6 +324,7 @@ function speak(port: number, options: { runId?: string; timings?: Partial<Presen
   });
   const link = openLink({
     servers: at(port),
+    protocolVersion,
     log,
     subscriptions: { 'to/us/#': 1, [presence.topic]: 1 },
     will: presence.will,

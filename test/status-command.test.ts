@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { ownMember } from '../agent/demo/story.ts';
@@ -95,15 +96,85 @@ describe('the command', () => {
     expect([off, on, none].map(({ stdout }) => stdout.includes(introducer))).toEqual([false, true, false]);
   });
 
-  test('without agent and journal ends with 69, and says what to do', async ({ life }) => {
-    await mkdir(state(life), { recursive: true });
+  test.for([
+    { summary: 'is empty', make: (path: string) => mkdir(path), says: 'there is no journal in' },
+    { summary: 'does not exist', make: async () => {}, says: 'state does not exist' },
+    { summary: 'is a file', make: (path: string) => writeFile(path, ''), says: 'state is not a folder' },
+    {
+      summary: 'has no journal but a folder',
+      make: async (path: string) => void (await mkdir(join(path, 'journal'), { recursive: true })),
+      says: 'there is no journal in',
+    },
+  ])('with a state.dir that $summary ends with 69, and says what to do', async ({ make, says }, { life }) => {
+    await make(state(life));
 
-    const run = await runStatus(['--state-dir', state(life)]);
+    const run = await runStatus(['--state-dir', state(life), '--json']);
 
     expect(run).toMatchObject({ code: 69, stdout: '' });
-    expect(run.stderr).toMatch(
-      /the agent does not run, and there is no journal in .*\n.*--state-dir.* \[STATUS_NOTHING_KNOWN\]\n$/,
-    );
+    expect(run.stderr).toMatch(/^cannot tell how the instance is: .*\n.*--state-dir.* \[STATUS_NOTHING_KNOWN\]\n$/);
+    expect(run.stderr).toContain(`the agent does not run, and `);
+    expect(run.stderr).toContain(says);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'tells another user to be the right one, and does not wait',
+    async ({ life }) => {
+      await life.agent();
+      await expect.poll(() => existsSync(join(state(life), 'control.sock'))).toBe(true);
+      await chmod(life.folder, 0o755);
+      const nobody = 65_534;
+
+      const [look, wait] = await Promise.all([
+        runStatus(['--state-dir', state(life)], {}, { uid: nobody, gid: nobody }),
+        runStatus(['--state-dir', state(life), '--wait', 'active'], {}, { uid: nobody, gid: nobody }),
+      ]);
+
+      for (const run of [look, wait]) {
+        expect(run).toMatchObject({ code: 69, stdout: '' });
+        expect(run.stderr).toMatch(/this user may not\nRun this as the user of the agent.* \[STATUS_FORBIDDEN\]\n$/);
+      }
+    },
+  );
+
+  test('of an agent that hangs asks its journal, and does not wait longer than it is told to', async ({ life }) => {
+    const agent = await life.agent();
+    await agent.entered('created', AbortSignal.timeout(20_000));
+    process.kill(agent.pid, 'SIGSTOP');
+    const startedMs = performance.now();
+
+    const run = await runStatus(['--state-dir', state(life), '--wait', 'created', '--timeout', '500ms']);
+    const tookMs = performance.now() - startedMs;
+    process.kill(agent.pid, 'SIGCONT');
+
+    expect(run).toMatchObject({
+      code: 4,
+      stderr: 'the instance has not become created: the agent does not say, by its journal it was created\n',
+    });
+    expect(run.stdout).toMatch(/^✕ .*created \/ lost\n {2}why {7}the agent does not answer/);
+    expect(run.stdout).toContain('a person: look at the log of the agent, and restart it');
+    expect(tookMs).toBeLessThan(4_500);
+  });
+
+  test('says, when the time is over, why nothing is known', async ({ life }) => {
+    const run = await runStatus(['--state-dir', state(life), '--wait', 'active', '--timeout', '1ms']);
+
+    expect(run).toMatchObject({ code: 4, stdout: '' });
+    expect(run.stderr).toMatch(/nothing is known of it\n.*state does not exist\n.*\[STATUS_NOTHING_KNOWN\]\n$/);
+  });
+
+  test.for([
+    { summary: 'of whom nobody reads it', to: '| true', code: 0, says: '' },
+    { summary: 'on a full disk', to: '> /dev/full', code: 1, says: '[STATUS_OUTPUT]' },
+  ])('$summary ends in order', async ({ to, code, says }, { life }) => {
+    await life.agent();
+    await expect.poll(() => existsSync(join(state(life), 'control.sock'))).toBe(true);
+    const line = `"$0" agent/main.ts status --state-dir "$1" ${to}; exit \${PIPESTATUS[0]}`;
+
+    const run = spawnSync('bash', ['-c', line, process.execPath, state(life)], { encoding: 'utf8' });
+
+    expect(run.status).toBe(code);
+    expect(run.stderr).toContain(says);
+    expect(run.stderr).not.toMatch(/Unhandled|^ {4}at /m);
   });
 
   test.for([
@@ -114,6 +185,7 @@ describe('the command', () => {
     { args: ['--wait', 'active', '--timeout', 'soon'], says: 'not a time' },
     { args: ['--conf', 'a', '--state-dir', 'b'], says: 'together' },
     { args: ['--jsn'], says: '--jsn' },
+    { args: ['--state-dir', ''], says: 'it is empty' },
   ])('$args is a mistake of usage', async ({ args, says }) => {
     const { code, stdout, stderr } = await runStatus(args);
 

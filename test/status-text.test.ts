@@ -6,10 +6,22 @@ import { statusText } from '../state/status/text.ts';
 import { Status, type StatusWait } from '../state/status.ts';
 
 const plain = { colour: false, width: 120 };
+const url = 'mqtts://mb1.example.org:8883';
+const up = {
+  state: 'up',
+  url,
+  forMs: 60_000,
+  rttMs: 3,
+  sentCount: 4_876,
+  failure: null,
+  code: null,
+  remedy: null,
+} as const;
+const lost = { ...up, state: 'down', rttMs: null, failure: 'ECONNREFUSED' } as const;
 const nothing: Known = {
   state: 'started',
   waits: [],
-  link: { state: 'up', url: 'mqtt://mb1.example.org:1883', forMs: 60_000, rttMs: 3, sentCount: 4_876, failure: null },
+  link: up,
   artifacts: [],
   ports: null,
   condition: { condition: 'ok', message: '' },
@@ -41,7 +53,7 @@ const active: Status = {
   why: ['ports 80 and 443 answered'],
   next: { who: 'nobody', what: 'nothing to do', more: [] },
   waits: [],
-  link: { state: 'up', url: 'mqtts://mb1.example.org:8883', forMs: 60_000, rttMs: 3, sentCount: 4_876, failure: null },
+  link: up,
   outbox: { waitingCount: 0, events: [] },
   artifacts: [
     {
@@ -158,14 +170,7 @@ describe('the text', () => {
     };
     const sick: Status = {
       ...active,
-      link: {
-        state: 'down',
-        url: 'mqtt://mb1:1883',
-        forMs: 71_000,
-        rttMs: null,
-        sentCount: 3,
-        failure: 'ECONNREFUSED',
-      },
+      link: { ...lost, forMs: 71_000 },
       outbox: { waitingCount: 1, events: ['InstanceStartedEvent'] },
       ports: {
         host: 'localhost',
@@ -177,11 +182,17 @@ describe('the text', () => {
 
     const text = statusText(sick, plain);
 
-    expect(text).toContain('  link      down     mqtt://mb1:1883   for 1 min 11 s   ECONNREFUSED\n');
+    expect(text).toContain(`  link      down     ${url}   for 1 min 11 s   ECONNREFUSED\n`);
     expect(text).toContain('  outbox    1 waiting   InstanceStartedEvent\n');
     expect(text).toContain('  ports     0 of 1   80 connection refused   looked 0 s ago\n');
     expect(text).toContain('  artifact  failed   https://git.example.org/shop.git   12 min ago   4 failed attempts\n');
   });
+});
+
+test('an agent of an earlier version is understood', () => {
+  const { code: _code, remedy: _remedy, ...link } = up;
+
+  expect(Status.parse({ ...active, link })).toEqual(active);
 });
 
 describe('the judgement', () => {
@@ -233,19 +244,69 @@ describe('the judgement', () => {
       summary: 'has lost the link',
       known: {
         state: 'active',
-        link: { state: 'down', url: 'mqtt://mb1:1883', forMs: 1, rttMs: null, sentCount: 0, failure: 'ECONNREFUSED' },
+        link: lost,
       },
       condition: 'lost',
-      why: 'cannot reach the broker mqtt://mb1:1883: ECONNREFUSED',
+      why: `cannot reach the broker ${url}: ECONNREFUSED`,
       who: 'agent',
       what: /every broker of mb\.urls is tried/,
+    },
+    {
+      summary: 'has lost the link for long',
+      known: {
+        state: 'active',
+        condition: { condition: 'waiting', message: 'no broker can be used: of each the reason' },
+        notes: { link: { condition: 'waiting', text: 'no broker can be used: of each the reason' } },
+        link: lost,
+      },
+      condition: 'lost',
+      why: 'no broker can be used: of each the reason',
+      who: 'agent',
+      what: /every broker of mb\.urls is tried/,
+    },
+    {
+      summary: 'is not let in by the broker',
+      known: {
+        condition: { condition: 'blocked', message: 'cannot log in' },
+        notes: { link: { condition: 'blocked', text: 'cannot log in' } },
+        link: { ...lost, code: 'BROKER_LOGIN_REFUSED', remedy: 'Check user name and password.' },
+      },
+      condition: 'blocked',
+      why: 'cannot log in',
+      who: 'person',
+      what: /^a person: check user name and password$/,
+    },
+    ...(['up', 'down'] as const).map((state) => ({
+      summary: `shares its identity, link ${state}`,
+      known: {
+        state: 'active',
+        condition: { condition: 'degraded' as const, message: 'another agent' },
+        notes: { identity: { condition: 'degraded' as const, text: 'another agent' } },
+        link: { ...lost, state },
+      },
+      condition: state === 'up' ? 'degraded' : 'lost',
+      why: state === 'up' ? 'another agent' : `cannot reach the broker ${url}: ECONNREFUSED`,
+      who: 'person',
+      what: /^a person: stop one of the two agents/,
+    })),
+    {
+      summary: 'cannot write its journal',
+      known: {
+        state: 'active',
+        condition: { condition: 'degraded', message: 'state.dir cannot be written' },
+        notes: { journal: { condition: 'degraded', text: 'state.dir cannot be written' } },
+      },
+      condition: 'degraded',
+      why: 'state.dir cannot be written',
+      who: 'person',
+      what: /^a person: free space in state\.dir/,
     },
     {
       summary: 'is blocked, and has lost the link',
       known: {
         condition: { condition: 'blocked', message: 'no' },
         notes: { startServers: { condition: 'blocked', text: 'no' } },
-        link: { state: 'down', url: 'mqtt://mb1:1883', forMs: 1, rttMs: null, sentCount: 0, failure: null },
+        link: { ...lost, failure: null },
       },
       condition: 'blocked',
       why: 'no',
@@ -281,6 +342,15 @@ describe('the judgement', () => {
       'if it stays so: look at what they do [STUCK_HOOK]',
       'given up in 60 s, unless it is active by then',
     ]);
+  });
+
+  test('says what to do about a lost link if it stays so', () => {
+    const link = { ...lost, code: 'BROKER_NOT_REACHED', remedy: 'See that the broker runs.' };
+
+    expect(judge({ ...nothing, state: 'active', link }).next).toMatchObject({
+      who: 'agent',
+      more: ['if it stays so: see that the broker runs [BROKER_NOT_REACHED]'],
+    });
   });
 
   test('says why the artifact failed, and the remedy of it', () => {
@@ -341,6 +411,7 @@ describe('from the journal', () => {
 
     expect(status.condition).toBe(condition);
     expect(Status.parse(status).next.what).not.toBe('');
+    if (condition === 'unknown') expect(status.why).toEqual([down.reason, 'its journal says nothing of the instance']);
   });
 });
 

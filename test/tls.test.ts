@@ -95,6 +95,43 @@ describe.skipIf(!hasMosquitto || !hasOpenssl)('over TLS', () => {
     await expect.poll(() => link.failure, { timeout: 5_000 }).toMatchObject({ code: 'BROKER_TLS_REFUSED' });
   });
 
+  test('a file that is no certificate makes nobody trusted, and is told of', async () => {
+    const authority = createAuthority();
+    const { cert, key } = authority.issue('DNS:localhost');
+    const port = await startTls({ cert, key });
+
+    const link = openLink({ servers: [{ host: 'localhost', port }], tls: { ...trusting, ca: key }, timings: quick });
+    await expect.poll(() => link.lines('broker.failed').length).toBeGreaterThan(2);
+
+    expect(link.lines('broker.connected')).toEqual([]);
+    expect(link.failure).toMatchObject({
+      code: 'BROKER_TLS_FILE',
+      message: expect.stringContaining(`no certificate in PEM format in ${key}`),
+    });
+  });
+
+  lifeTest('without an authority of our own those of the system are trusted, else only ours', async ({ life }) => {
+    const [ofSystem, ours] = [createAuthority('system'), createAuthority('ours')];
+    const port = await startTls(ofSystem.issue('DNS:localhost'));
+    // Where OpenSSL looks for the authorities of the system; Node by itself does not.
+    vi.stubEnv('SSL_CERT_FILE', ofSystem.ca);
+    vi.stubEnv('NODE_EXTRA_CA_CERTS', ofSystem.ca);
+    onTestFinished(() => void vi.unstubAllEnvs());
+
+    const strict = await life.agent({ conf: { 'mb.urls': `mqtts://localhost:${port}`, 'mb.tls.ca': ours.ca } });
+    const refused = await strict.logged(({ event }) => event === 'broker.failed');
+    await strict.stop();
+    vi.stubEnv('NODE_EXTRA_CA_CERTS', undefined);
+    const agent = await life.agent({ conf: { 'mb.urls': `mqtts://localhost:${port}` } });
+    const known = await agent.logged(({ event }) => /^broker\.(connected|failed)$/.test(event));
+
+    expect(refused).toMatchObject({
+      code: 'BROKER_TLS_REFUSED',
+      err: { message: expect.stringMatching(/: unable to verify the first certificate$/) },
+    });
+    expect(known).toMatchObject({ event: 'broker.connected' });
+  });
+
   test('a broker that wants a certificate gets ours', async () => {
     const authority = createAuthority();
     const port = await startTls(authority.issue('DNS:localhost'), [

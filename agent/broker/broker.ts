@@ -27,6 +27,8 @@ export type Broker = {
   readonly server: Server;
   /** What went wrong last, if anything did since the last connection; while the link is up: a subscription that was refused. */
   readonly failure: Error | null;
+  /** The failure that a person must mend, at whichever server; null: there is none. */
+  readonly blocking: Error | null;
   /**
    * Resolves once the broker acknowledged it (QoS 1), or it was written (QoS 0); QoS 1 survives reconnects, QoS 0 rejects
    * without a link.
@@ -43,8 +45,8 @@ export type Broker = {
   /** Gives the connection up, and begins the next one. */
   drop(reason: AgentError): void;
   /**
-   * Makes every broker we were at forget our session, and what our will says: nothing is kept for an instance that is
-   * gone. The connection is closed for good.
+   * Makes every broker of the list forget our session, and what our will says: nothing is kept for an instance that is
+   * gone, nor where an earlier run was. The connection is closed for good.
    */
   endSession(): Promise<void>;
   close(): Promise<void>;
@@ -126,9 +128,7 @@ export function connectBroker(
     client.options.reconnectPeriod = closing ? 0 : route.next();
   });
   client.on('error', (cause) => failed(understood(cause, route.server)));
-  client.on('disconnect', ({ reasonCode }) =>
-    failed(new HungUpError(`the broker hangs up, reason code ${reasonCode}`, { facts: { reason: reasonCode } })),
-  );
+  client.on('disconnect', ({ reasonCode }) => failed(new HungUpError(reasonCode)));
   client.connect();
 
   function open() {
@@ -185,6 +185,9 @@ export function connectBroker(
     get failure() {
       return lastFailure;
     },
+    get blocking() {
+      return complaints.blocking;
+    },
     publish(topic, payload, publishOptions) {
       const letter = publish(client, topic, payload, publishOptions);
       if (publishOptions.qos === 1) {
@@ -210,7 +213,7 @@ export function connectBroker(
     },
     drop,
     endSession: async () => {
-      const servers = new Set(options.persistent ? [route.server, ...visited] : []);
+      const servers = new Set(options.persistent ? options.servers : []);
       // MQTT 5 can say so at the end; MQTT 3.1.1 has to come again.
       const byGoodbye = options.protocolVersion === 5 && client.connected;
       if (byGoodbye) servers.delete(route.server);

@@ -1,5 +1,5 @@
 import { failure, type Log } from '../log.ts';
-import { needsPerson, textOf } from './failures.ts';
+import { needsPerson, textOf, told as withRemedy } from './failures.ts';
 import type { Server } from './stream.ts';
 
 /** What a person should be told of the link, beside the log. `blocked`: somebody must act. */
@@ -42,8 +42,13 @@ export function createComplaints(options: {
   }
 
   return {
+    /** What keeps us away from one of the servers until a person acts; null: nothing. */
+    get blocking(): Error | null {
+      return [...newest.values()].find(needsPerson) ?? null;
+    },
     /** The next attempts fail alike, and each of them may say so twice (stack.md, section 2). */
-    failed(err: Error, { host, port }: Server): void {
+    failed(err: Error, server: Server): void {
+      const { host, port } = server;
       const now = performance.now();
       downSinceMs ??= now;
       const downForMs = Math.round(now - downSinceMs);
@@ -52,14 +57,12 @@ export function createComplaints(options: {
       const reason = `${host}:${port} ${'code' in err ? err.code : err.message}`;
       const isNews = !told.has(reason);
       told.add(reason);
-      log[isNews ? 'warn' : 'debug'](
-        { event: 'broker.failed', host, port, ...failure(err) },
-        'cannot reach the broker, trying on',
-      );
+      const facts = { host, port, ...failure(withRemedy(err, server)) };
+      log[isNews ? 'warn' : 'debug']({ event: 'broker.failed', ...facts }, 'cannot reach the broker, trying on');
       if (isNews) toldAtMs = now;
       if (now - toldAtMs < remindEveryMs) return;
       toldAtMs = now;
-      log.warn({ event: 'broker.unreachable', downForMs, host, port, ...failure(err) }, 'still no broker, trying on');
+      log.warn({ event: 'broker.unreachable', downForMs, ...facts }, 'still no broker, trying on');
     },
     /** @param refusal - what the broker does not let us hear, though the link is up */
     settled(refusal: Error | null): void {

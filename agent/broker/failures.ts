@@ -15,11 +15,26 @@ export class PublishRefusedError extends AgentError {
   readonly remedy = 'Allow this user to write to the topic in the access list of the broker.';
 }
 
+/** Nobody answers there, or not as a broker does. */
+export class BrokerNotReachedError extends AgentError {
+  override readonly name = 'BrokerNotReachedError';
+  readonly code = 'BROKER_NOT_REACHED';
+  readonly remedy =
+    'See that the broker runs, and that name, port and firewalls are right; the agent tries on for ever.';
+
+  constructor(cause: Error, { host, port }: Server) {
+    const reason = textOf(cause);
+    const facts = { host, port, reason: codeOf(cause) || reason };
+    super(`cannot reach ${host}:${port}: ${reason}`, { cause, facts });
+  }
+}
+
 /** The broker answers, but not to this user. */
 export class LoginRefusedError extends AgentError {
   override readonly name = 'LoginRefusedError';
   readonly code = 'BROKER_LOGIN_REFUSED';
-  readonly remedy = 'Check the user name and the password, and that the broker lets this user connect.';
+  readonly remedy =
+    'Check user name and password, and that the broker lets this user connect; new ones are read when the agent starts.';
 }
 
 /** The broker answers, but takes no connection like ours, or none now. */
@@ -36,17 +51,47 @@ export class TlsRefusedError extends AgentError {
   readonly remedy: string;
 
   constructor(address: string, { cause, facts }: { cause: Error; facts: Readonly<Record<string, unknown>> }) {
-    super(`cannot talk to ${address} over TLS: ${cause.message}`, { cause, facts });
+    // Node adds what one may do to Node.
+    super(`cannot talk to ${address} over TLS: ${cause.message.replace(/; if the root CA .*$/s, '')}`, {
+      cause,
+      facts,
+    });
     this.remedy = tlsRemedy(codeOf(cause));
   }
 }
 
-/** The broker ended the connection, and said why; only MQTT 5 does. */
+/** The broker ended the connection, and said why; only MQTT 5 does. @see MQTT 5, 3.14.2.1 */
 export class HungUpError extends AgentError {
   override readonly name = 'HungUpError';
   readonly code = 'BROKER_HUNG_UP';
-  readonly remedy = 'See the log of the broker; the agent connects again by itself.';
+  readonly remedy: string;
+
+  constructor(reason: number | undefined) {
+    super(`the broker hangs up, reason code ${reason} (${hangUps[reason ?? -1] ?? 'see MQTT 5'})`, {
+      facts: { reason },
+    });
+    this.remedy =
+      reason === sessionTakenOver
+        ? 'See whether a second agent has the same MEMBER_ID, and stop one of the two.'
+        : 'See the log of the broker; the agent connects again by itself.';
+  }
 }
+
+const sessionTakenOver = 142;
+const hangUps: Readonly<Record<number, string>> = {
+  129: 'malformed packet',
+  130: 'protocol error',
+  135: 'not authorized',
+  137: 'server busy',
+  139: 'server shutting down',
+  141: 'keep alive timeout',
+  [sessionTakenOver]: 'session taken over',
+  147: 'receive maximum exceeded',
+  149: 'packet too large',
+  150: 'message rate too high',
+  151: 'quota exceeded',
+  152: 'administrative action',
+};
 
 /** The connection looks open, and nothing comes through it. */
 export class DeadLinkError extends AgentError {
@@ -72,6 +117,11 @@ export function understood(err: Error, { host, port }: Server): Error {
     return new ConnectionRefusedError(`cannot connect to ${address}: ${err.message}`, { cause: err, facts });
   if (isTls(code)) return new TlsRefusedError(address, { cause: err, facts });
   return err;
+}
+
+/** Any failure, with a code and a remedy. */
+export function told(err: Error, server: Server): AgentError {
+  return err instanceof AgentError ? err : new BrokerNotReachedError(err, server);
 }
 
 /** Whether a person must act: trying again does not mend it. */

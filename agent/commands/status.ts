@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { ConfigError, formatProblems } from '../../state/config/problems.ts';
-import { AgentError } from '../../state/errors.ts';
+import { AgentError, reasonOf } from '../../state/errors.ts';
 import { statusText } from '../../state/status/text.ts';
 import type { Status } from '../../state/status.ts';
 import { readStateDir } from '../config.ts';
@@ -14,6 +14,13 @@ import { untilState } from './status/until.ts';
 const defaultConfFile = '/etc/cartridge-agent/agent.conf';
 const defaultStateDir = '/var/lib/cartridge-agent';
 const widthOffTerminal = 120;
+
+/** What was asked for cannot be printed. */
+class StatusOutputError extends AgentError {
+  override readonly name = 'StatusOutputError';
+  readonly code = 'STATUS_OUTPUT';
+  readonly remedy = 'See that there is space where the output goes.';
+}
 
 /**
  * `status`: one look at the instance of this machine; the agent says how it is, or its journal.
@@ -33,40 +40,60 @@ export const status: Command = async (args, io) => {
       return exitCodes.configuration;
     }
     if (!(error instanceof AgentError)) throw error;
-    io.stderr.write(`${error.message}\n${error.remedy} [${error.code}]\n`);
+    io.stderr.write(reportOf(error));
+    if (error instanceof StatusOutputError) return exitCodes.gaveUp;
     return error instanceof StatusUsageError ? exitCodes.usage : exitCodes.unreachable;
   }
 };
 
 async function tell(options: StatusOptions, io: CommandIo): Promise<number> {
   const { signal } = io;
-  const look = () => lookAtInstance(stateDirOf(options));
+  const look = (withinMs?: number) => lookAtInstance(stateDirOf(options), withinMs);
   const { waitFor, timeoutMs } = options;
-  if (waitFor === null) return conclude(await look(), options, io);
+  if (waitFor === null) return await conclude(await look(), options, io);
 
-  const { end, status: last } = await untilState(waitFor, { look, timeoutMs, signal });
-  if (end === 'reached' && last !== null) return conclude(last, options, io);
-  if (last !== null) print(last, options, io);
-  const isNow = last === null ? 'nothing is known of it' : `it is ${last.state ?? 'unknown'}`;
+  const { end, status: last, unknown } = await untilState(waitFor, { look, timeoutMs, signal });
+  if (end === 'reached' && last !== null) return await conclude(last, options, io);
+  if (last !== null) await print(last, options, io);
   const why = end === 'past' ? 'is past being' : 'has not become';
-  io.stderr.write(`the instance ${why} ${waitFor}: ${isNow}\n`);
+  io.stderr.write(`the instance ${why} ${waitFor}: ${isNow(last)}\n`);
+  if (last === null && unknown !== null) io.stderr.write(reportOf(unknown));
   return end === 'past' ? exitCodes.gaveUp : exitCodes.timedOut;
 }
 
-function conclude(found: Status, options: StatusOptions, io: CommandIo): number {
-  print(found, options, io);
+function reportOf({ message, remedy, code }: AgentError): string {
+  return `${message}\n${remedy} [${code}]\n`;
+}
+
+function isNow(last: Status | null): string {
+  if (last === null) return 'nothing is known of it';
+  const state = last.state ?? 'unknown';
+  return last.source === 'journal' ? `the agent does not say, by its journal it was ${state}` : `it is ${state}`;
+}
+
+async function conclude(found: Status, options: StatusOptions, io: CommandIo): Promise<number> {
+  await print(found, options, io);
   const wrong = options.assertions.filter(({ of, value }) => found[of] !== value);
   for (const { of, value } of wrong) io.stderr.write(`${of} is ${found[of] ?? 'unknown'}, not ${value}\n`);
   return wrong.length > 0 ? exitCodes.gaveUp : exitCodes.done;
 }
 
-function print(found: Status, { json }: StatusOptions, { stdout, env }: CommandIo): void {
-  if (json) {
-    stdout.write(`${toHarmlessJson(found)}\n`);
-    return;
-  }
-  const columns = 'columns' in stdout && typeof stdout.columns === 'number' ? stdout.columns : widthOffTerminal;
-  stdout.write(statusText(harmless(found), { colour: mayColour(stdout, env), width: columns }));
+async function print(found: Status, { json }: StatusOptions, { stdout, env }: CommandIo): Promise<void> {
+  const text = json
+    ? `${toHarmlessJson(found)}\n`
+    : statusText(harmless(found), { colour: mayColour(stdout, env), width: widthOf(stdout) });
+  // Beside its callback a stream tells of an error as an event, which ends the process if nobody listens.
+  stdout.once('error', () => {});
+  const error = await new Promise<NodeJS.ErrnoException | null | undefined>((resolve) => stdout.write(text, resolve));
+  // `| head -1` has read enough: that is its good right.
+  if (!error || error.code === 'EPIPE') return;
+  throw new StatusOutputError(`cannot write the status: ${reasonOf(error)}`, { cause: error });
+}
+
+/** Some terminals do not know how wide they are, and say 0. */
+function widthOf(stdout: NodeJS.WritableStream): number {
+  const columns = 'columns' in stdout ? Number(stdout.columns) : 0;
+  return columns > 0 ? columns : widthOffTerminal;
 }
 
 /** Hooks, git and the platform choose some of these words: none may move the cursor, and none holds a password. */

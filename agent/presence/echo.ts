@@ -40,16 +40,23 @@ export function createEcho(options: { broker: Broker; topic: string; limitMs: nu
       return;
     }
     if (isAcknowledged && ears.get(`${host}:${port}`) !== 'heard') {
-      ears.set(`${host}:${port}`, 'deaf');
-      stop();
-      const err = new PresenceUnheardError(`cannot hear ${topic}: the broker does not bring it back`, { facts });
-      log.warn({ event: 'presence.notHeard', ...failure(err) }, 'a second agent, and some dead links, go unnoticed');
+      giveUpHearing('the broker does not bring it back');
       return;
     }
     // If that was a new rule of the broker, the next connection is not given up for it.
     ears.delete(`${host}:${port}`);
     stop();
     broker.drop(new DeadLinkError(`cannot use the link to ${host}:${port}: nothing comes back`, { facts }));
+  }
+
+  function giveUpHearing(why: string, cause?: Error): void {
+    stop();
+    const { host, port } = broker.server;
+    const isTold = ears.get(`${host}:${port}`) === 'deaf';
+    ears.set(`${host}:${port}`, 'deaf');
+    if (isTold) return;
+    const err = new PresenceUnheardError(`cannot hear ${topic}: ${why}`, { cause, facts: { host, port, topic } });
+    log.warn({ event: 'presence.notHeard', ...failure(err) }, 'a second agent, and some dead links, go unnoticed');
   }
 
   function stop(): void {
@@ -68,6 +75,10 @@ export function createEcho(options: { broker: Broker; topic: string; limitMs: nu
     },
     acknowledged(sequence: number): void {
       if (oldest !== null && sequence >= oldest) isAcknowledged = true;
+    },
+    /** The broker does not let us say it; only MQTT 5 tells. The link itself is well. */
+    refused(cause: Error): void {
+      giveUpHearing('the broker does not take it from us', cause);
     },
     /** A message came, whatever it was. */
     delivered(): void {

@@ -8,6 +8,7 @@ import {
 import type { Broker } from '../broker/broker.ts';
 import type { Will } from '../broker/client.ts';
 import type { LinkNote } from '../broker/complaints.ts';
+import { PublishRefusedError } from '../broker/failures.ts';
 import { failure, type Log } from '../log.ts';
 import { createRateLimit } from '../rate-limit.ts';
 import { createDoubles } from './doubles.ts';
@@ -106,6 +107,7 @@ export function createPresence(options: {
       await broker.publish(topic, payload, { qos: 1, retain: true });
       echo.acknowledged(mine);
     } catch (thrown) {
+      if (thrown instanceof PublishRefusedError && broker.link === 'up') echo.refused(thrown);
       log.debug({ event: 'presence.notTold', ...failure(thrown) }, 'presence not told, newest wins');
     }
   }

@@ -2,6 +2,7 @@ import type { Config } from '../../state/config/config.ts';
 import { judge } from '../../state/status/judge.ts';
 import type { Status } from '../../state/status.ts';
 import type { Broker } from '../broker/broker.ts';
+import { textOf, told } from '../broker/failures.ts';
 import type { Outbox } from '../outbox.ts';
 import type { StandingWait } from '../patience.ts';
 import type { Dated, Memory, Recorder } from './recorder.ts';
@@ -84,19 +85,18 @@ function linkOf(options: { config: Sources['config']; broker: Broker; memory: Me
   const { config, broker, memory, now } = options;
   const { host, port } = broker.server;
   const scheme = config.broker.tls === null ? 'mqtt' : 'mqtts';
+  const failure = broker.blocking ?? broker.failure;
+  const { code = null, remedy = null } = failure === null ? {} : told(failure, broker.server);
   return {
     state: broker.link,
     url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`,
     forMs: now.ago(memory.linkSinceMs),
     rttMs: memory.rttMs,
     sentCount: memory.sentCount,
-    failure: broker.failure === null ? null : reasonIn(broker.failure),
+    failure: failure === null ? null : textOf(failure),
+    code,
+    remedy,
   };
-}
-
-/** A name with several addresses fails with one error per address and no message of its own. */
-function reasonIn(error: Error): string {
-  return error.message || ('code' in error ? String(error.code) : error.name);
 }
 
 function portsOf({ ports: { host, numbers } }: Sources['config'], memory: Memory, now: Now): Status['ports'] {

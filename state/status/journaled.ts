@@ -54,6 +54,13 @@ function judge(journal: Journaled, silence: Silence): Pick<Status, 'condition' |
   const { state, undelivered, ageMs } = journal;
   const age = ageMs === null ? 'of unknown age' : `last written ${shown(ageMs)} ago`;
   const source = `this is what its journal says, ${age}`;
+  if (state === null) {
+    return {
+      condition: 'unknown',
+      why: [silence.reason, 'its journal says nothing of the instance'],
+      next: { who: 'person', what: `a person: ${orders[silence.kind]}`, more: [] },
+    };
+  }
   if (state === 'obsolete' && undelivered.length === 0 && silence.kind === 'down') {
     return {
       condition: 'ok',
@@ -63,14 +70,11 @@ function judge(journal: Journaled, silence: Silence): Pick<Status, 'condition' |
   }
   const waiting = `${undelivered.length} status ${undelivered.length === 1 ? 'event is' : 'events are'} delivered then`;
   return {
-    condition: state === null ? 'unknown' : 'lost',
+    condition: 'lost',
     why: [silence.reason, source],
     next: {
       who: 'person',
-      what:
-        silence.kind === 'down'
-          ? 'a person: start the agent'
-          : 'a person: look at the log of the agent, and restart it',
+      what: `a person: ${orders[silence.kind]}`,
       more: [
         'it goes on from there, and what hooks have started lives on meanwhile',
         ...(undelivered.length > 0 ? [waiting] : []),
@@ -78,3 +82,8 @@ function judge(journal: Journaled, silence: Silence): Pick<Status, 'condition' |
     },
   };
 }
+
+const orders = {
+  down: 'start the agent',
+  silent: 'look at the log of the agent, and restart it',
+} as const satisfies Record<Silence['kind'], string>;

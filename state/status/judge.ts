@@ -23,8 +23,12 @@ function conditionOf({ condition, link, state }: Known): StatusCondition {
 
 function whyOf(known: Known, condition: StatusCondition): string[] {
   const { notes, waits, link } = known;
+  // After a while the note says it, of every broker.
+  const isNoted = aboutLink in notes;
   const lost =
-    condition === 'lost' && link !== null ? [`cannot reach the broker ${link.url}${because(link.failure)}`] : [];
+    condition === 'lost' && link !== null && !isNoted
+      ? [`cannot reach the broker ${link.url}${because(link.failure)}`]
+      : [];
   const noted = severity.flatMap((worst) => Object.entries(notes).filter(([, note]) => note.condition === worst));
   // What is overdue is among the notes already.
   const waiting = waits.filter((wait) => isTold(wait) && !wait.overdue).map(({ waitsFor }) => `waits for ${waitsFor}`);
@@ -64,6 +68,8 @@ function nextOf(known: Known, condition: StatusCondition): Judgement['next'] {
     case 'ok':
       return { who: 'nobody', what: 'nothing to do', more };
     case 'lost':
+      // Two agents push each other out of the session, and no patience ends that.
+      if (aboutIdentity in known.notes) return { who: 'person', what: `a person: ${remedies[aboutIdentity]}`, more };
       return { who: 'agent', what: 'goes on by itself: every broker of mb.urls is tried, for ever', more };
     case 'blocked':
     case 'degraded':
@@ -80,9 +86,20 @@ function personDoes(known: Known, condition: 'blocked' | 'degraded'): string {
   if (about === 'ports') return portsRemedy(known.ports?.ports ?? []);
   if (about === 'member') return 'see in the cloud controller why it forgot this member; the agent keeps it serving';
   if (about.startsWith('overdue ')) return 'see below';
+  if (about === aboutLink) return lowered(known.link?.remedy ?? 'Look at the log of the agent.');
+  const remedy = Object.hasOwn(remedies, about) ? remedies[about] : undefined;
+  if (remedy !== undefined) return remedy;
   if (note === null) return 'look at the log of the agent';
   return `look at what ${about} said in the log, and correct its script or what it complains about`;
 }
+
+const aboutLink = 'link';
+const aboutIdentity = 'identity';
+/** Of notes that are the agent's own, and always about the same. */
+const remedies: Readonly<Record<string, string>> = {
+  [aboutIdentity]: 'stop one of the two agents that have this MEMBER_ID; the other one is named above',
+  journal: 'free space in state.dir, or let the user of the agent write to it',
+};
 
 const artifactsOf = 'artifacts of tenant ';
 
@@ -113,13 +130,14 @@ function retries({ waits, artifacts }: Known): string[] {
 }
 
 /** What goes on by itself may not, and then a person wants to know where to look. */
-function remediesOf({ waits, artifacts }: Known, condition: StatusCondition): string[] {
+function remediesOf({ waits, artifacts, link }: Known, condition: StatusCondition): string[] {
   const failures = condition === 'waiting' ? artifacts.flatMap(({ failure }) => failure ?? []) : [];
+  const lost = condition === 'lost' && link !== null && link.code !== null ? [link] : [];
   const overdue = waits.filter((wait) => wait.overdue);
-  const remedies = [...failures, ...overdue].map(
+  const told = [...lost, ...failures, ...overdue].map(
     ({ remedy, code }) => `if it stays so: ${lowered(remedy ?? 'look at the log of the agent')} [${code}]`,
   );
-  return [...new Set(remedies)];
+  return [...new Set(told)];
 }
 
 function deadline(waits: readonly StatusWait[]): string[] {

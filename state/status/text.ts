@@ -77,8 +77,9 @@ function linkLines({ link, outbox }: Status): string[] {
     `sent ${grouped(link.sentCount)}`,
     ...(outbox === null ? [] : [`waiting ${grouped(outbox.waitingCount)}`]),
   ];
-  const down = [`for ${shown(link.forMs)}`, ...(link.failure === null ? [] : [link.failure])];
-  return [columns(link.state.padEnd(6), link.url, ...(link.state === 'up' ? up : down))];
+  const failure = link.failure === null ? [] : [link.failure];
+  const told = link.state === 'up' ? up : [`for ${shown(link.forMs)}`];
+  return [columns(link.state.padEnd(6), link.url, ...told, ...failure)];
 }
 
 function outboxLines({ outbox }: Status): string[] {

@@ -33,8 +33,8 @@ export type Proxy = AsyncDisposable & {
   cut(): void;
 };
 
-/** Starts it on a free port of the loopback address. */
-export async function startProxy(brokerPort: number): Promise<Proxy> {
+/** Starts it on the loopback address. @param options - `port`: to be there from now on, where nobody was; default a free one */
+export async function startProxy(brokerPort: number, options: { readonly port?: number } = {}): Promise<Proxy> {
   const packets: Packet[] = [];
   const sockets = new Set<Socket>();
   let held: (() => void)[] = [];
@@ -83,7 +83,7 @@ export async function startProxy(brokerPort: number): Promise<Proxy> {
     );
   }
 
-  server.listen(0, '127.0.0.1');
+  server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const proxy: Proxy = {
     port: (server.address() as AddressInfo).port,

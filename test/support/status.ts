@@ -6,14 +6,23 @@ import { Status } from '../../state/status.ts';
 
 export type StatusRun = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
-/** `cartridge-agent status` as people run it, without a terminal. @param env - added to an environment without colours */
-export function runStatus(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<StatusRun> {
+/**
+ * `cartridge-agent status` as people run it, without a terminal.
+ *
+ * @param env - added to an environment without colours
+ * @param user - who runs it
+ */
+export function runStatus(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  user: { readonly uid?: number; readonly gid?: number } = {},
+): Promise<StatusRun> {
   const { FORCE_COLOR: _force, NO_COLOR: _no, ...inherited } = process.env;
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
       ['agent/main.ts', 'status', ...args],
-      { env: { ...inherited, ...env } },
+      { env: { ...inherited, ...env }, ...user },
       (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
     );
     onTestFinished(() => void child.kill('SIGKILL'));

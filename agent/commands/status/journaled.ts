@@ -38,10 +38,11 @@ function recentOf({ kind, at, input, state, decided, event }: Line): Status['rec
   return [{ at: when, event: nameOf(input), text: `${state ?? 'unknown'}${decisions}` }];
 }
 
-/** `xstate.done.actor.startServers` is the end of startServers. */
+/** `xstate.done.actor.startServers` is the end of startServers, `xstate.init` the start of a run. */
 function nameOf(input: unknown): string {
   const type = typeof input === 'object' && input !== null && 'type' in input ? String(input.type) : 'input';
   const [, how, actor] = /^xstate\.(done|error)\.actor\.(.*)$/s.exec(type) ?? [];
   if (actor === undefined) return type;
+  if (type === 'xstate.init') return 'start';
   return how === 'done' ? `${actor} done` : `${actor} failed`;
 }

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError, reasonOf } from '../../../state/errors.ts';
 import { type Silence, statusFromJournal } from '../../../state/status/journaled.ts';
@@ -9,8 +10,14 @@ import { readJournaled } from './journaled.ts';
 export class NothingKnownError extends AgentError {
   override readonly name = 'NothingKnownError';
   readonly code = 'STATUS_NOTHING_KNOWN';
-  readonly remedy =
-    'Name the state.dir of the agent with --conf FILE or --state-dir DIR, run this as the user it runs as, or start it.';
+  readonly remedy = 'Name the state.dir of the agent with --conf FILE or --state-dir DIR, or start the agent.';
+}
+
+/** There may be an agent, but this user may neither ask it nor read its journal. */
+export class StatusForbiddenError extends AgentError {
+  override readonly name = 'StatusForbiddenError';
+  readonly code = 'STATUS_FORBIDDEN';
+  readonly remedy = 'Run this as the user of the agent, or as root.';
 }
 
 /** Above what a busy agent needs to read a complete topology of a large platform. */
@@ -19,20 +26,24 @@ const answerWithinMs = 5_000;
 /**
  * How the instance is: the agent says it, or if that does not answer, its journal.
  *
- * @throws {@link NothingKnownError}
+ * @param withinMs - how long to wait for the agent at most; a little is always granted
+ * @throws {@link NothingKnownError}, {@link StatusForbiddenError}
  */
-export async function lookAtInstance(stateDir: string): Promise<Status> {
-  const answer = await askForStatus(join(stateDir, 'control.sock'));
+export async function lookAtInstance(stateDir: string, withinMs = answerWithinMs): Promise<Status> {
+  const timeoutMs = Math.max(leastMs, Math.min(answerWithinMs, Math.ceil(withinMs)));
+  const answer = await askForStatus(join(stateDir, 'control.sock'), timeoutMs);
   if ('schema' in answer) return answer;
   const journal = await readJournaled(stateDir);
   if (journal !== null) return statusFromJournal(journal, { at: new Date().toISOString(), silence: answer });
-  const problem = `${answer.reason}, and there is no journal in ${stateDir}`;
+  const problem = `${answer.reason}, and ${await whyNoJournal(stateDir)}`;
   throw new NothingKnownError(`cannot tell how the instance is: ${problem}`, { facts: { stateDir } });
 }
 
-async function askForStatus(socketPath: string): Promise<Status | Silence> {
+const leastMs = 100;
+
+async function askForStatus(socketPath: string, timeoutMs: number): Promise<Status | Silence> {
   try {
-    const answer = await askAgent(socketPath, { ask: 'status' }, { timeoutMs: answerWithinMs });
+    const answer = await askAgent(socketPath, { ask: 'status' }, { timeoutMs });
     const status = Status.safeParse(answer);
     return status.success
       ? status.data
@@ -40,7 +51,11 @@ async function askForStatus(socketPath: string): Promise<Status | Silence> {
   } catch (thrown) {
     if (thrown instanceof AgentSilentError)
       return { kind: 'silent', reason: `the agent does not answer: ${thrown.message}` };
-    return { kind: 'down', reason: whyDown(thrown) };
+    const code = codeOf(thrown);
+    if (code === 'EACCES' || code === 'EPERM')
+      throw new StatusForbiddenError(`cannot ask the agent at ${socketPath}: this user may not`, { cause: thrown });
+    if (['ENOENT', 'ENOTDIR', 'ECONNREFUSED'].includes(code)) return { kind: 'down', reason: 'the agent does not run' };
+    return { kind: 'silent', reason: `the agent cannot be asked: ${reasonOf(thrown)}` };
   }
 }
 
@@ -51,9 +66,17 @@ function saidBy(answer: object): string {
   return typeof message === 'string' ? `: ${message}` : '';
 }
 
-function whyDown(thrown: unknown): string {
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
-  if (['ENOENT', 'ENOTDIR', 'ECONNREFUSED'].includes(code)) return 'the agent does not run';
-  if (['EACCES', 'EPERM'].includes(code)) return 'the agent may not be asked by this user';
-  return `the agent cannot be asked: ${reasonOf(thrown)}`;
+async function whyNoJournal(stateDir: string): Promise<string> {
+  try {
+    const found = await stat(stateDir);
+    return found.isDirectory() ? `there is no journal in ${stateDir}` : `${stateDir} is not a folder`;
+  } catch (thrown) {
+    return codeOf(thrown) === 'ENOENT'
+      ? `${stateDir} does not exist`
+      : `${stateDir} cannot be read: ${reasonOf(thrown)}`;
+  }
+}
+
+function codeOf(thrown: unknown): string {
+  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
 }

@@ -37,7 +37,7 @@ Says how the instance of this machine is, why, and what comes next. Asks the age
                        pendingTermination or obsolete; exit 1 as soon as it is past that
   --timeout TIME       how long to wait (10s, 5m), default for ever: then exit 4
   --assert WHAT=VALUE  exit 1 unless state=STATE, or condition=ok (waiting, blocked, degraded, lost, unknown);
-                       may be repeated
+                       may be repeated; state is also what a journal says, condition is then lost
 `;
 
 /** The command line asks for something there is not. */
@@ -66,6 +66,7 @@ export function parseStatusOptions(args: readonly string[]): StatusOptions | nul
   if (values.help) return null;
   const { conf: confFile = null, 'state-dir': stateDir = null, wait, timeout } = values;
   if (confFile !== null && stateDir !== null) throw new StatusUsageError('cannot use --conf and --state-dir together');
+  if (stateDir === '') throw new StatusUsageError('cannot use --state-dir, it is empty: write the path of a folder');
   if (timeout !== undefined && wait === undefined) throw new StatusUsageError('cannot use --timeout without --wait');
   return {
     stateDir,

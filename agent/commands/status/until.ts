@@ -3,8 +3,12 @@ import type { Status } from '../../../state/status.ts';
 import { NothingKnownError } from './look.ts';
 import { type LifeState, states } from './options.ts';
 
-/** How waiting for a state ended, and the last that was seen; null: nothing ever was. */
-export type Waited = { readonly end: 'reached' | 'past' | 'timedOut'; readonly status: Status | null };
+/** How waiting for a state ended, and the last that was seen: `status` is null if nothing ever was, `unknown` says why. */
+export type Waited = {
+  readonly end: 'reached' | 'past' | 'timedOut';
+  readonly status: Status | null;
+  readonly unknown: NothingKnownError | null;
+};
 
 const everyMs = 250;
 
@@ -16,15 +20,24 @@ const everyMs = 250;
  */
 export async function untilState(
   wanted: LifeState,
-  { look, timeoutMs, signal }: { look: () => Promise<Status>; timeoutMs: number | null; signal: AbortSignal },
+  options: { look: (withinMs: number) => Promise<Status>; timeoutMs: number | null; signal: AbortSignal },
 ): Promise<Waited> {
+  const { look, timeoutMs, signal } = options;
   const deadlineMs = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
-  for (let status: Status | null = null; ; await pause(everyMs, undefined, { signal })) {
-    status = await look().catch(onlyUnknown(status));
+  const leftMs = () => Math.max(0, deadlineMs - performance.now());
+  let unknown: NothingKnownError | null = null;
+  for (let status: Status | null = null; ; await pause(Math.min(everyMs, leftMs()), undefined, { signal })) {
+    try {
+      status = await look(leftMs());
+    } catch (thrown) {
+      // An agent that is not there yet is what is waited for.
+      if (!(thrown instanceof NothingKnownError)) throw thrown;
+      unknown = thrown;
+    }
     const beyond = stepsBeyond(wanted, status);
-    if (beyond === 0) return { end: 'reached', status };
-    if (beyond > 0) return { end: 'past', status };
-    if (performance.now() >= deadlineMs) return { end: 'timedOut', status };
+    if (beyond === 0) return { end: 'reached', status, unknown };
+    if (beyond > 0) return { end: 'past', status, unknown };
+    if (leftMs() === 0) return { end: 'timedOut', status, unknown };
   }
 }
 
@@ -33,12 +46,4 @@ function stepsBeyond(wanted: LifeState, status: Status | null): number {
   const counts = status?.source === 'agent' || status?.state === 'obsolete';
   const names: readonly string[] = states;
   return (counts ? names.indexOf(status?.state ?? '') : -1) - names.indexOf(wanted);
-}
-
-/** An agent that is not there yet is what is waited for. */
-function onlyUnknown(before: Status | null): (thrown: unknown) => Status | null {
-  return (thrown) => {
-    if (thrown instanceof NothingKnownError) return before;
-    throw thrown;
-  };
 }
