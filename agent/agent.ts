@@ -145,6 +145,12 @@ export async function runAgent(options: {
   };
   journal.onFailure(noticeDisk);
   if (journal.failed) noticeDisk(true);
+  const noticeLock = (failed: boolean) => {
+    const text = 'state.dir cannot be claimed: nothing keeps a second agent from it, and status cannot ask this one';
+    lifecycle.send({ type: 'Noticed', about: 'lock', note: failed ? { condition: 'degraded', text } : null });
+  };
+  claim.onFailure(noticeLock);
+  if (claim.failed) noticeLock(true);
 
   onAbort(options.signal, (reason) => {
     const { onSigterm, sigtermBudgetMs: budgetMs } = config.termination;
@@ -152,7 +158,7 @@ export async function runAgent(options: {
     log.info({ event: 'agent.terminating', reason, budgetMs }, 'asked to end, and the instance with us');
     lifecycle.send({ type: 'CleanupRequested', budgetMs });
   });
-  const end = await Promise.race([lifecycle.ended, aborted(signal)]);
+  const end = await Promise.race([lifecycle.ended, aborted(signal), claim.taken]);
   if (end === null) {
     log.info({ event: 'agent.stopping', reason: String(signal.reason) }, 'agent stops, the instance lives on');
     await presence.leave(`agent stopped by ${String(signal.reason)}`);

@@ -36,6 +36,8 @@ const idleMs = 60_000;
 export function answerAsks(server: Server, answer: Answer, log: Log): () => void {
   const sockets = new Set<Socket>();
   server.maxConnections = maxConnections;
+  // It listens on, also when the process has no descriptors left for whoever asks.
+  server.on('error', (thrown) => log.debug({ event: 'control.refused', ...failure(thrown) }, 'cannot take a question'));
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));

@@ -24,7 +24,9 @@ export type LockFolder = {
 export type Contender = {
   /** @returns false: there is an owner */
   moveIn(): boolean;
-  /** Makes the socket known as `state.dir/control.sock`. Only for the owner. */
+  /** Its socket is where the owner's is looked for. */
+  isInPlace(): boolean;
+  /** Makes the socket known as `state.dir/control.sock`, unless it is. Only for the owner. Throws the system's error. */
   publish(): void;
   /** Leaves nothing behind. */
   moveOut(): void;
@@ -49,36 +51,48 @@ export function lockFolder(stateDir: string): LockFolder {
       try {
         await listen(server, join(beside, 'unfinished'));
         renameSync(join(beside, 'unfinished'), join(beside, name));
+        return contender(stateDir, { folder, beside, name, inode: statSync(join(beside, name)).ino });
       } catch (cause) {
         rmSync(beside, { recursive: true, force: true });
         throw cause;
       }
-      return contender(stateDir, { folder, beside, name });
     },
   };
 }
 
 function contender(
   stateDir: string,
-  { folder, beside, name }: { folder: string; beside: string; name: string },
+  { folder, beside, name, inode }: { folder: string; beside: string; name: string; inode: number },
 ): Contender {
   const known = join(stateDir, 'control.sock');
+  const isAt = (path: string) => inodeAt(path) === inode;
   return {
     moveIn: () => movedOnto(folder, beside),
+    isInPlace: () => isAt(join(folder, name)),
     publish() {
+      if (isAt(known)) return;
       const link = join(folder, `${name}.link`);
       linkSync(join(folder, name), link);
       renameSync(link, known);
     },
     moveOut() {
       rmSync(beside, { recursive: true, force: true });
-      if (!listed(folder).includes(name)) return;
+      if (!listed(folder).includes(name)) return; // it is not ours, or not any more
       // The name in the folder is the right to remove the other one; so it goes last.
       rmSync(known, { force: true });
       rmSync(join(folder, name), { force: true });
       removeIfEmpty(folder);
     },
   };
+}
+
+/** Null also where it cannot be told: what nobody can see is not there. */
+function inodeAt(path: string): number | null {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return null;
+  }
 }
 
 function movedOnto(folder: string, beside: string): boolean {

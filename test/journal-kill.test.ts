@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, truncateSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { describe, expect } from 'vitest';
 import { createFaults, noFaults } from '../agent/faults.ts';
@@ -69,6 +69,46 @@ describe('a journal whose process is killed', () => {
     expect(existsSync(`${stateDir.journalPath}.new`)).toBe(false);
   });
 
+  test('while it is compacted for its size, in between other lines, loses none', { timeout: 60_000 }, async ({
+    stateDir,
+  }) => {
+    // So long that it is the line of a decision that makes the file too long.
+    const size = { count: 75, length: 14_577 };
+    const counted = `${stateDir.path}-points`;
+    await ended(start(stateDir, { ...size, fault: `count:${counted}` }));
+    const points = readFileSync(counted, 'utf8').trim().split('\n');
+    const at = points.indexOf('journal.rename');
+    const around = points.slice(at - 3, at + 4);
+    const [append, compact] = [['journal.write'], ['journal.write', 'journal.rename']];
+    expect(around).toEqual([append, compact, append].flatMap((it) => [...it, 'journal.written']));
+    expect(checkpointIn(stateDir)).toMatchObject({ undelivered: [{ event: 'InstanceActivatedEvent' }] });
+
+    const attacks = around.flatMap((point, index) => {
+      const nth = at - 3 + index + 1;
+      return point === 'journal.write' ? [`all:${nth}:kill`, `all:${nth}:torn`] : [`all:${nth}:kill`];
+    });
+    for (const fault of attacks) {
+      rmSync(stateDir.path, { recursive: true });
+      const { said, signal } = await ended(start(stateDir, { ...size, fault }));
+
+      expect(signal, fault).toBe('SIGKILL');
+      const { recovery } = checkNothingLost(stateDir, said);
+      const { facts, undelivered } = stateDir.open().recovery;
+      expect({ facts, undelivered }, fault).toEqual({ facts: recovery.facts, undelivered: recovery.undelivered });
+      expect(readdirSync(stateDir.path), fault).toEqual(['journal']);
+    }
+  });
+
+  test('that cannot be compacted grows on, and loses nothing', async ({ stateDir }) => {
+    const { said } = await ended(start(stateDir, { count: 75, length: 15_000, fault: 'journal.rename:1:enospc' }));
+
+    expect(said).not.toContain('failed');
+    expect(said.at(-1)).toBe('done');
+    checkNothingLost(stateDir, said);
+    expect(statSync(stateDir.journalPath).size).toBeGreaterThan(1_048_576);
+    expect(readdirSync(stateDir.path)).toEqual(['journal']);
+  });
+
   test('on a full disk loses what came after, and only that', async ({ stateDir }) => {
     const writer = await ended(start(stateDir, { count: 12, fault: 'journal.write:6:enospc' }));
 
@@ -103,9 +143,9 @@ describe('faults', () => {
   });
 });
 
-function start(stateDir: StateDir, options: { count: number; fault?: string }): ChildProcess {
+function start(stateDir: StateDir, options: { count: number; length?: number; fault?: string }): ChildProcess {
   const env = { ...process.env, CARTRIDGE_AGENT_FAULT: options.fault ?? '' };
-  const args = [program, stateDir.path, String(options.count)];
+  const args = [program, stateDir.path, String(options.count), String(options.length ?? 0)];
   return spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
@@ -128,7 +168,17 @@ function checkNothingLost(stateDir: StateDir, said: readonly string[]) {
   const last = numbers.at(-1);
   const found = told.recovery.facts?.attempts['count'] ?? 0;
   if (last !== undefined) expect([last, last + 1]).toContain(found);
-  const isDecided = found % 5 === 0 && !said.includes(`receipt ${found}`);
-  if (last !== undefined && !isDecided) expect(told.recovery.undelivered).toEqual([]);
+  const decidesLast = found > 0 && found % 5 === 0;
+  const isReceived = !decidesLast || said.includes(`receipt ${found}`);
+  if (last !== undefined && isReceived) expect(told.recovery.undelivered).toEqual([]);
+  // The receipt comes after the number is said, so there is none yet.
+  if (last !== undefined && decidesLast && last < found)
+    expect(told.recovery.undelivered).toEqual(['InstanceActivatedEvent']);
   return told;
+}
+
+/** The last one. */
+function checkpointIn(stateDir: StateDir): Record<string, unknown> {
+  const lines = stateDir.lines().map((line) => JSON.parse(line));
+  return lines.findLast(({ kind }) => kind === 'checkpoint') ?? {};
 }

@@ -22,6 +22,8 @@ type Contender = {
 type Lock = {
   readonly stateDir: string;
   claim(memberId?: string, stateDir?: string): Promise<Claim>;
+  /** One that looks after its lock every few milliseconds. */
+  keep(memberId?: string): Promise<Claim>;
   contender(wrapper?: readonly string[]): Promise<Contender>;
 };
 
@@ -38,6 +40,10 @@ export const lockTest = test.extend<{ lock: Lock }>({
       async claim(memberId = 'php-1', where = stateDir) {
         const identity = { memberId, runId: 'run-1', pid: process.pid };
         return stack.adopt(await claimStateDir(where, { identity, log: silent }), (it) => it.release());
+      },
+      async keep(memberId = 'php-1') {
+        const identity = { memberId, runId: 'run-1', pid: process.pid };
+        return stack.adopt(await claimStateDir(stateDir, { identity, log: silent, everyMs: 20 }), (it) => it.release());
       },
       async contender(wrapper = []) {
         count += 1;
