@@ -3,9 +3,11 @@ import { hostname } from 'node:os';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from '../state/config/config.ts';
 import { AgentError } from '../state/errors.ts';
-import { noFacts } from '../state/lifecycle/facts.ts';
 import { subscriptions } from '../state/messages/topics.ts';
+import type { Provenance } from '../state/provenance.ts';
 import { createArtifacts } from './artifacts/artifacts.ts';
+import type { Drift } from './artifacts/fetched.ts';
+import { createProgress } from './artifacts/progress.ts';
 import { type Broker, connectBroker } from './broker/broker.ts';
 import type { LinkNote } from './broker/complaints.ts';
 import { createControl } from './control.ts';
@@ -13,7 +15,7 @@ import { createDeployments } from './deployments.ts';
 import { createFaults } from './faults.ts';
 import { createHooks } from './hooks/hooks.ts';
 import { createInbox } from './inbox.ts';
-import { openJournal, type Recovery } from './journal/journal.ts';
+import { openJournal } from './journal/journal.ts';
 import { startLifecycle } from './lifecycle.ts';
 import { claimStateDir } from './lock.ts';
 import { failure, type Log } from './log.ts';
@@ -21,6 +23,7 @@ import { createModels } from './models.ts';
 import { createOutbox } from './outbox.ts';
 import { createPresence, type Presence } from './presence/presence.ts';
 import { createRequests } from './requests.ts';
+import { artifactOptions, clientIdOf, hookOptions, lifecycleInput, limitsOf } from './settings.ts';
 import { createStatus } from './status/collect.ts';
 import { observedBroker, observedDeployments } from './status/observed.ts';
 import { createRecorder, type Recorder } from './status/recorder.ts';
@@ -84,11 +87,9 @@ export async function runAgent(options: {
   );
   const outbox = createOutbox({
     undelivered: recovery.undelivered.map((event) => letterOf(event, config)),
-    // A member that is Active for the platform would be taken out of service by it.
+    // A member that is Active for the platform would be taken out of service by it; and the journal may be behind.
     isDue: async ({ event }, closing) =>
-      event !== 'InstanceStartedEvent' ||
-      recovery.facts?.activated !== true ||
-      ['Initialized', 'Starting'].includes(await models.ownStatus(closing)),
+      event !== 'InstanceStartedEvent' || ['Initialized', 'Starting'].includes(await models.ownStatus(closing)),
     faults,
     broker,
     log: part('outbox'),
@@ -96,11 +97,15 @@ export async function runAgent(options: {
     receipt: ({ event }) => {
       journal.append({ kind: 'receipt', event });
       reports.delivered(event);
+      lifecycle.send({ type: 'StatusOut', left: outbox.waiting.length });
     },
   });
   const requests = createRequests({ broker, log: part('requests'), signal });
   const artifacts = createArtifacts({ ...artifactOptions(config), log: part('artifacts'), environment, faults });
-  const deployments = observedDeployments(createDeployments({ artifacts, log: part('artifacts') }), reports);
+  const deployments = observedDeployments(
+    createDeployments({ artifacts, branch: config.artifacts.branch, events: artifactEvents(), log: part('artifacts') }),
+    reports,
+  );
   const world = createWorld({ config, broker, hooks, outbox, requests, deployments, reports, log });
   const lifecycle = parts.adopt(
     startLifecycle(lifecycleInput(config, recovery), {
@@ -116,6 +121,7 @@ export async function runAgent(options: {
     }),
     (it) => it.stop(),
   );
+  if (outbox.waiting.length > 0) lifecycle.send({ type: 'StatusOut', left: outbox.waiting.length });
   const run = { id: identity.runId, version: agentVersion };
   const { waits } = lifecycle;
   claim.onAsk(createControl({ status: createStatus({ run, config, recorder, broker, outbox, waits }) }));
@@ -124,6 +130,20 @@ export async function runAgent(options: {
   function openOwnJournal() {
     const run = { id: identity.runId, agentVersion };
     return openJournal({ stateDir, memberId: instance.memberId, log: part('journal'), faults, run });
+  }
+
+  function artifactEvents() {
+    const tellProgress = createProgress({
+      log: part('artifacts'),
+      tell: (note) => lifecycle.send({ type: 'Noticed', about: 'artifact progress', note }),
+    });
+    return {
+      recorded: (record: Provenance) => journal.append({ kind: 'artifact', record }),
+      drifted: (tenantId: string, path: string, { paths }: Drift) => {
+        if (paths.length > 0) hooks.notify('artifactDrifted', { tenantId, path, changedPaths: paths });
+      },
+      progressed: tellProgress,
+    };
   }
 
   function speaker() {
@@ -194,57 +214,6 @@ function newestArtifact({ memory }: Pick<Recorder, 'memory'>): { tenantId: strin
     value.commit === null ? [] : [{ tenantId, commit: value.commit }],
   );
   return newest ?? null;
-}
-
-/** Stable, so that the broker knows us again; characters a broker may dislike are replaced. */
-function clientIdOf(memberId: string): string {
-  return `cartridge-agent-${memberId.replace(/[^A-Za-z0-9._-]/g, '-')}`;
-}
-
-function hookOptions({ hooks, instance }: Config) {
-  const { applicationId, serviceName, clusterId, memberId, clusterInstanceId, networkPartitionId, partitionId } =
-    instance;
-  const { tenantId } = instance;
-  const ids = {
-    applicationId,
-    serviceName,
-    clusterId,
-    memberId,
-    clusterInstanceId,
-    networkPartitionId,
-    partitionId,
-    tenantId,
-  };
-  return { config: hooks, instance: ids };
-}
-
-function artifactOptions({ artifacts, instance, stateDir }: Config) {
-  return { config: artifacts, multiTenant: instance.multiTenant, stateDir };
-}
-
-/** The facts of the configuration, and those an earlier run has left. */
-function lifecycleInput({ artifacts, hooks, activationDeadlineMs, termination }: Config, recovery: Recovery) {
-  const { facts, leavingForMs, startedAgoMs } = recovery;
-  return {
-    facts: facts ?? noFacts,
-    startedAgoMs,
-    hasRepository: artifacts.expected,
-    gates: { lvsInterface: hooks.lvsVirtualIp !== null, volumeMount: hooks.persistenceMapping !== null },
-    activationDeadlineMs,
-    terminationBudgetMs: Math.max(0, termination.budgetMs - (leavingForMs ?? 0)),
-    cloneRetries: artifacts.retries,
-    cloneRetryIntervalMs: artifacts.retryIntervalMs,
-  };
-}
-
-/** How long what takes time may take before people are told. */
-function limitsOf({ hooks, artifacts, ports, termination }: Config) {
-  return {
-    hookTimeoutMs: hooks.timeoutMs,
-    artifactTimeoutMs: artifacts.timeoutMs,
-    portsTimeoutMs: ports.timeoutMs,
-    terminationBudgetMs: termination.budgetMs,
-  };
 }
 
 /** Resolves with null once the signal is aborted. */

@@ -1,25 +1,65 @@
 import type { HookInputs } from '../plugins/contract.ts';
 import { AgentError } from '../state/errors.ts';
+import type { Trigger } from '../state/lifecycle/context.ts';
 import type { Deployment } from '../state/lifecycle/facts.ts';
 import type { ArtifactUpdatedEvent } from '../state/messages/instance-notifier.ts';
+import type { Provenance } from '../state/provenance.ts';
 import type { Artifacts } from './artifacts/artifacts.ts';
-import type { Fetched } from './artifacts/clones.ts';
+import type { Drift, Fetched } from './artifacts/fetched.ts';
+import type { GitProgress } from './artifacts/git.ts';
 import { failure, type Log } from './log.ts';
 
 /** What the machine knows of artifacts is small; here is the rest of it: events with credentials, lists of paths. */
 export type Deployments = {
   /** The platform named a repository for one of our tenants; whether it can be used is told by the next `fetch`. */
   wanted(event: ArtifactUpdatedEvent): void;
-  fetch(tenantId: string, signal: AbortSignal): Promise<Deployment>;
+  /** The platform listed it: only of use while no event has named it. @returns whether that is news */
+  told(repository: ArtifactUpdatedEvent): boolean;
+  /** The tenant has left: nobody asks for its repository again. */
+  forget(tenantId: string): void;
+  fetch(tenantId: string, job: { trigger: Trigger; signal: AbortSignal }): Promise<Deployment>;
   place(found: Deployment, signal: AbortSignal): Promise<void>;
-  /** What the hooks of an update are told; after a restart without the paths that changed. */
-  hookInput(found: Deployment): HookInputs['artifactUpdated'];
+  accept(found: Deployment, signal: AbortSignal): Promise<void>;
+  /** @throws {@link NothingToReturnToError} */
+  takeBack(found: Deployment, job: { reason: string; signal: AbortSignal }): Promise<Deployment>;
+  remove(tenantId: string, signal: AbortSignal): Promise<void>;
+  /** What the hooks of an update are told. */
+  hookInput(found: Deployment, signal: AbortSignal): Promise<HookInputs['artifactUpdated']>;
 };
 
-export function createDeployments({ artifacts, log }: { artifacts: Artifacts; log: Log }): Deployments {
+/** What becomes known about artifacts, for whoever keeps or shows it. */
+export type ArtifactEvents = {
+  recorded(record: Provenance): void;
+  /** Others have changed other files than last time; none when all is as it should be again. */
+  drifted(tenantId: string, path: string, drift: Drift): void;
+  /** Null when the job has ended. */
+  progressed(tenantId: string, progress: GitProgress | null): void;
+};
+
+/** A commit did not work, and no earlier one is there. */
+export class NothingToReturnToError extends AgentError {
+  override readonly name = 'NothingToReturnToError';
+  override readonly lasting = true;
+  readonly code = 'ARTIFACT_NO_WAY_BACK';
+  readonly remedy = 'Push a commit that works; what was found wrong with this one is in the log.';
+}
+
+/** @param parts - `branch`: as configured */
+export function createDeployments({
+  artifacts,
+  branch,
+  events: { recorded, drifted, progressed },
+  log,
+}: {
+  artifacts: Artifacts;
+  branch: string | null;
+  events: ArtifactEvents;
+  log: Log;
+}): Deployments {
   const events = new Map<string, ArtifactUpdatedEvent>();
   const refused = new Map<string, AgentError>();
-  const found = new Map<string, { fetched: Fetched; event: ArtifactUpdatedEvent | undefined }>();
+  const known = new Map<string, Looked>();
+  const lastDrift = new Map<string, string>();
 
   /** Logs a failure where it is handled: the machine goes on from here, it waits and tries again. */
   async function attempt<T>(tenantId: string, work: () => Promise<T>): Promise<T> {
@@ -34,52 +74,160 @@ export function createDeployments({ artifacts, log }: { artifacts: Artifacts; lo
     }
   }
 
+  function want(event: ArtifactUpdatedEvent): void {
+    refused.delete(event.tenantId);
+    try {
+      artifacts.want({ ...event, repoPassword: event.repoPassword?.reveal() });
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      refused.set(event.tenantId, error);
+    }
+  }
+
+  /** Once for each set of files, not at each look. */
+  function tellDrift({ tenantId, path, repoUrl, oldCommit, drift }: Fetched): void {
+    if (drift === null || oldCommit === null) return;
+    const { paths } = drift;
+    const shown = JSON.stringify(paths);
+    const isNews = shown !== (lastDrift.get(tenantId) ?? '[]');
+    lastDrift.set(tenantId, drift.restored ? '[]' : shown);
+    if (!isNews) return;
+    if (paths.length > 0) {
+      const what = drift.restored ? 'restored' : 'drifted';
+      const message = drift.restored ? 'files that others have changed are put back' : 'others have changed files';
+      log.warn({ event: `artifact.${what}`, tenantId, path, paths: paths.slice(0, 20) }, message);
+      const inPlace = { tenantId, path, repoUrl, commit: oldCommit, oldCommit: null };
+      recorded(recordOf(inPlace, { what, trigger: 'interval', paths: [...paths], changedFiles: paths.length }));
+    }
+    drifted(tenantId, path, drift);
+  }
+
+  function recordOf(found: Recorded, more: Partial<Provenance> & Pick<Provenance, 'what' | 'trigger'>): Provenance {
+    const looked = known.get(found.tenantId);
+    const fetched = looked?.fetched.newCommit === found.commit ? looked.fetched : undefined;
+    const { tenantId, repoUrl, commit, oldCommit } = found;
+    return {
+      at: new Date().toISOString(),
+      ...{ tenantId, repoUrl, branch, commit, oldCommit },
+      authorDate: fetched?.authorDate ?? null,
+      subject: fetched?.subject ?? null,
+      fingerprint: fetched?.fingerprint ?? null,
+      signedBy: fetched?.signedBy ?? null,
+      changedFiles: fetched?.changedPaths.length ?? null,
+      durationMs: null,
+      reason: null,
+      paths: [],
+      ...more,
+    };
+  }
+
   return {
     wanted(event) {
       events.set(event.tenantId, event);
-      refused.delete(event.tenantId);
-      try {
-        artifacts.want({ ...event, repoPassword: event.repoPassword?.reveal() });
-      } catch (error) {
-        if (!(error instanceof AgentError)) throw error;
-        refused.set(event.tenantId, error);
-      }
+      want(event);
     },
 
-    fetch: (tenantId, signal) =>
+    told(repository) {
+      const { tenantId } = repository;
+      if (events.has(tenantId) || artifacts.isKnown(tenantId) || refused.has(tenantId)) return false;
+      want(repository);
+      return true;
+    },
+
+    forget(tenantId) {
+      for (const map of [events, refused, known, lastDrift]) map.delete(tenantId);
+    },
+
+    fetch: (tenantId, { trigger, signal }) =>
       attempt(tenantId, async () => {
         const refusal = refused.get(tenantId);
         if (refusal !== undefined) throw refusal;
-        const fetched = await artifacts.fetch(tenantId, { signal });
-        found.set(tenantId, { fetched, event: events.get(tenantId) });
-        const { repoUrl, path, oldCommit, newCommit: commit, changed } = fetched;
-        log.info({ event: 'artifact.fetched', tenantId, repoUrl, commit, changed }, 'artifact fetched');
-        return { tenantId, commit, changed, path, repoUrl, oldCommit };
+        const since = performance.now();
+        const onProgress = (progress: GitProgress) => progressed(tenantId, progress);
+        const fetched = await artifacts
+          .fetch(tenantId, { trigger, signal, onProgress })
+          .finally(() => progressed(tenantId, null));
+        const { repoUrl, path, oldCommit, newCommit: commit, changed, isRelease, rejection } = fetched;
+        const durationMs = performance.now() - since;
+        // What is in place has its facts already.
+        if (changed || !known.has(tenantId))
+          known.set(tenantId, { fetched, trigger, durationMs, event: events.get(tenantId) });
+        const level = trigger === 'interval' && !changed ? 'debug' : 'info';
+        log[level]({ event: 'artifact.fetched', tenantId, repoUrl, commit, changed, trigger }, 'artifact fetched');
+        tellDrift(fetched);
+        return { tenantId, commit, changed, path, repoUrl, oldCommit, isRelease, rejected: rejection !== null };
       }),
 
-    place: (deployment, signal) =>
-      attempt(deployment.tenantId, async () => {
-        const { tenantId, repoUrl, path, oldCommit, commit } = deployment;
+    place: (found, signal) =>
+      attempt(found.tenantId, async () => {
+        const { tenantId, repoUrl, path, oldCommit, commit } = found;
         const since = performance.now();
-        await artifacts.place(foundFor(deployment).fetched, { signal });
-        const durationMs = Math.round(performance.now() - since);
+        await artifacts.place({ ...found, newCommit: commit }, { signal });
+        const looked = known.get(tenantId);
+        const durationMs = Math.round((looked?.durationMs ?? 0) + performance.now() - since);
+        lastDrift.delete(tenantId);
         log.info(
           { event: 'artifact.placed', tenantId, repoUrl, path, oldCommit, commit, durationMs },
           'artifact placed',
         );
+        if (found.changed)
+          recorded(recordOf(found, { what: 'placed', trigger: looked?.trigger ?? 'restart', durationMs }));
       }),
 
-    hookInput(deployment) {
-      const { fetched, event } = foundFor(deployment);
-      const { changed: _changed, ...told } = fetched;
-      return { ...told, event: event ?? null };
+    accept: (found, signal) => artifacts.accept({ ...found, newCommit: found.commit }, { signal }),
+
+    takeBack: (found, { reason, signal }) =>
+      attempt(found.tenantId, async () => {
+        const { tenantId, path, repoUrl, commit: bad } = found;
+        const commit = await artifacts.takeBack({ ...found, newCommit: bad }, { reason, signal });
+        if (commit === null)
+          throw new NothingToReturnToError('cannot return to an earlier commit', { facts: { path } });
+        const returned = { ...found, commit, oldCommit: bad };
+        log.warn(
+          { event: 'artifact.rolled-back', tenantId, path, repoUrl, commit, from: bad, reason },
+          'commit taken back',
+        );
+        known.delete(tenantId);
+        recorded(recordOf(returned, { what: 'rolledBack', trigger: 'rollback', reason }));
+        return returned;
+      }),
+
+    remove: (tenantId, signal) =>
+      attempt(tenantId, async () => {
+        const commit = known.get(tenantId)?.fetched.newCommit ?? '';
+        if (!(await artifacts.remove(tenantId, { signal }))) return;
+        const found = {
+          tenantId,
+          commit,
+          repoUrl: '',
+          path: '',
+          oldCommit: null,
+          changed: true,
+          rejected: false,
+          isRelease: false,
+        };
+        recorded(recordOf(found, { what: 'removed', trigger: 'event', repoUrl: null }));
+      }),
+
+    async hookInput(found, signal) {
+      const { tenantId, path, repoUrl, oldCommit, commit: newCommit } = found;
+      const looked = known.get(tenantId);
+      const fetched = looked?.fetched.newCommit === newCommit ? looked.fetched : undefined;
+      const changedPaths = fetched?.changedPaths ?? (await artifacts.changedPaths({ ...found, newCommit }, { signal }));
+      const { authorDate = null, subject = null, fingerprint = null, signedBy = null } = fetched ?? {};
+      const told = { tenantId, path, repoUrl, branch, oldCommit, newCommit, changedPaths };
+      const facts = { authorDate, subject, fingerprint, signedBy };
+      return { ...told, ...facts, event: looked?.trigger === 'event' ? (looked.event ?? null) : null };
     },
   };
-
-  /** What was fetched; by an earlier run, when this one has fetched nothing for that tenant yet. */
-  function foundFor({ commit, ...facts }: Deployment) {
-    const it = found.get(facts.tenantId);
-    if (it !== undefined) return it;
-    return { fetched: { ...facts, newCommit: commit, changed: true, changedPaths: [] }, event: undefined };
-  }
 }
+
+type Recorded = Pick<Provenance, 'tenantId' | 'repoUrl' | 'commit' | 'oldCommit'>;
+
+/** What was found at the last look that found something. */
+type Looked = {
+  readonly fetched: Fetched;
+  readonly trigger: Trigger;
+  readonly durationMs: number;
+  readonly event: ArtifactUpdatedEvent | undefined;
+};

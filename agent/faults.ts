@@ -5,7 +5,7 @@ import { appendFileSync } from 'node:fs';
  * it is a call of a function that does nothing.
  *
  * @param point - `journal.write` (before a line or a new file is written), `journal.written` (on disk), `journal.rename`,
- *   `spawn`, `publish`
+ *   `spawn`, `publish`; `releases.*`, `backup.*` and `remove.*` between two steps with files
  * @returns `torn`: write half, then `killSelf`; asked for at `journal.write` alone
  * @throws an Error with code ENOSPC, at the points of the journal alone
  */

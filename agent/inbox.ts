@@ -1,6 +1,7 @@
 import type { Config } from '../state/config/config.ts';
 import { AgentError } from '../state/errors.ts';
 import { type Message, parseMessage } from '../state/messages/topics.ts';
+import { repositoriesFor } from '../state/repositories.ts';
 import { apply as applyToTenants, type TenantChange } from '../state/tenants.ts';
 import type { TopologyChange } from '../state/topology/topology-change.ts';
 import { apply as applyToTopology, memberStatus } from '../state/topology.ts';
@@ -29,7 +30,7 @@ export function createInbox(parts: {
   log: Log;
 }): (topic: string, payload: Uint8Array) => void {
   const { config, models, hooks, lifecycle, requests, deployments, log } = parts;
-  const { memberId, clusterId, clusterInstanceId } = config.instance;
+  const { applicationId, memberId, clusterId, clusterInstanceId } = config.instance;
   const notify = createNotifier({ instance: config.instance, hooks });
   const mayLog = createRateLimit();
   let told: string | null = null;
@@ -67,6 +68,14 @@ export function createInbox(parts: {
     if (event === 'ArtifactUpdatedEvent' && body.clusterId === clusterId) {
       deployments.wanted(body);
       lifecycle.send({ type: 'ArtifactUpdated', tenantId: body.tenantId });
+    }
+    if (event === 'CompleteApplicationSignUpsEvent') {
+      const news = repositoriesFor(config.instance, body).filter((repository) => deployments.told(repository));
+      for (const { tenantId } of news) lifecycle.send({ type: 'RepositoryTold', tenantId });
+    }
+    if (event === 'ApplicationSignUpRemovedEvent' && body.applicationId === applicationId) {
+      deployments.forget(body.tenantId);
+      lifecycle.send({ type: 'SignUpRemoved', tenantId: body.tenantId });
     }
   }
 

@@ -1,17 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { type AnyEventObject, createActor, fromPromise, type SnapshotFrom, transition } from 'xstate';
 import { reasonOf } from '../state/errors.ts';
 import { type Condition, conditionOf, type Notes } from '../state/lifecycle/condition.ts';
-import { type Deployment, factsOf } from '../state/lifecycle/facts.ts';
-import { lifecycle } from '../state/lifecycle/lifecycle.ts';
-import type { Activity, Limits } from '../state/lifecycle/patience.ts';
 import type {
   GateInput,
   GateOutcome,
   LifecycleEvent,
   LifecycleInput,
   StatusEvent,
-} from '../state/lifecycle/vocabulary.ts';
+  Trigger,
+} from '../state/lifecycle/context.ts';
+import { type Deployment, factsOf } from '../state/lifecycle/facts.ts';
+import { lifecycle } from '../state/lifecycle/lifecycle.ts';
+import type { Activity, Limits } from '../state/lifecycle/patience.ts';
 import type { Journal } from './journal/journal.ts';
 import type { Log } from './log.ts';
 import { type StandingWait, watchPatience } from './patience.ts';
@@ -28,8 +30,12 @@ export type World = {
   decide(event: StatusEvent): void;
   delivery(input: { event: StatusEvent; atMostMs: number | null }, signal: AbortSignal): Promise<void>;
   flushOutbox(signal: AbortSignal): Promise<void>;
-  fetchArtifact(tenantId: string, signal: AbortSignal): Promise<Deployment>;
+  fetchArtifact(input: { tenantId: string; trigger: Trigger }, signal: AbortSignal): Promise<Deployment>;
   placeArtifact(found: Deployment, signal: AbortSignal): Promise<void>;
+  proveArtifact(signal: AbortSignal): Promise<void>;
+  acceptArtifact(found: Deployment, signal: AbortSignal): Promise<void>;
+  returnArtifact(input: { found: Deployment; reason: string }, signal: AbortSignal): Promise<Deployment>;
+  removeArtifact(tenantId: string, signal: AbortSignal): Promise<void>;
   waitForPorts(signal: AbortSignal): Promise<void>;
   publishStatistics(signal: AbortSignal): Promise<void>;
 };
@@ -147,11 +153,21 @@ function inWorld(world: World, send: (event: LifecycleEvent) => void) {
       delivery: fromPromise<void, { event: StatusEvent; atMostMs: number | null }>(({ input, signal }) =>
         world.delivery(input, signal),
       ),
-      fetchArtifact: fromPromise<Deployment, { tenantId: string }>(({ input, signal }) =>
-        world.fetchArtifact(input.tenantId, signal),
+      fetchArtifact: fromPromise<Deployment, { tenantId: string; trigger: Trigger }>(({ input, signal }) =>
+        world.fetchArtifact(input, signal),
       ),
       placeArtifact: fromPromise<void, { found: Deployment }>(({ input, signal }) =>
         world.placeArtifact(input.found, signal),
+      ),
+      proveArtifact: fromPromise<void>(({ signal }) => world.proveArtifact(signal)),
+      acceptArtifact: fromPromise<void, { found: Deployment }>(({ input, signal }) =>
+        world.acceptArtifact(input.found, signal),
+      ),
+      returnArtifact: fromPromise<Deployment, { found: Deployment; reason: string }>(({ input, signal }) =>
+        world.returnArtifact(input, signal),
+      ),
+      removeArtifact: fromPromise<void, { tenantId: string }>(({ input, signal }) =>
+        world.removeArtifact(input.tenantId, signal),
       ),
       waitForPorts: fromPromise<void>(({ signal }) => world.waitForPorts(signal)),
       publishStatistics: fromPromise<void>(({ signal }) => world.publishStatistics(signal)),
@@ -182,9 +198,18 @@ async function pause(ms: number | null, signal: AbortSignal): Promise<void> {
   }
 }
 
+/** Inputs that come again and again; most of them leave everything as it is, and then need not survive. */
+const routine: ReadonlySet<string> = new Set([
+  'ArtifactUpdated',
+  'RepositoryTold',
+  'xstate.done.actor.artifactRest',
+  'xstate.done.actor.artifactInterval',
+  'xstate.done.actor.fetchArtifact',
+]);
+
 function record(snapshot: Snapshot, event: AnyEventObject, journal: Journal): void {
   // For people only: nothing follows from it.
-  if (event.type === 'GateHeld' || event.type === 'Noticed') return;
+  if (event.type === 'GateHeld' || event.type === 'Noticed' || event.type === 'StatusOut') return;
   const isInit = event.type === 'xstate.init';
   const [next, actions] = isInit ? [snapshot, []] : transition(lifecycle, snapshot, event as LifecycleEvent);
   const decided = actions
@@ -192,7 +217,9 @@ function record(snapshot: Snapshot, event: AnyEventObject, journal: Journal): vo
     .map(({ params }) => (params as { event: StatusEvent }).event);
   // Being told the same again changes nothing, and would fill the disk.
   if (event.type === 'MemberTold' && decided.length === 0 && next.context.told === snapshot.context.told) return;
-  journal.append({ kind: 'input', input: plain(event), state: lifeState(next), decided, facts: factsOf(next.context) });
+  const [before, after] = [factsOf(snapshot.context), factsOf(next.context)];
+  if (routine.has(event.type) && decided.length === 0 && isDeepStrictEqual(before, after)) return;
+  journal.append({ kind: 'input', input: plain(event), state: lifeState(next), decided, facts: after });
 }
 
 /** An event as plain JSON; errors by their message (their facts are in the log). */

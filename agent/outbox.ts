@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { StatusEvent } from '../state/lifecycle/vocabulary.ts';
+import type { StatusEvent } from '../state/lifecycle/context.ts';
 import type { Broker } from './broker/broker.ts';
 import type { Faults } from './faults.ts';
 import { failure, type Log } from './log.ts';

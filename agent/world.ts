@@ -1,5 +1,5 @@
 import type { Config } from '../state/config/config.ts';
-import type { StatusEvent } from '../state/lifecycle/vocabulary.ts';
+import type { StatusEvent } from '../state/lifecycle/context.ts';
 import { topicOf, writeMessage } from '../state/messages/topics.ts';
 import type { Broker } from './broker/broker.ts';
 import type { Deployments } from './deployments.ts';
@@ -27,6 +27,11 @@ type Parts = {
 
 /** What the machine orders, done by the parts. */
 export function createWorld({ config, broker, hooks, outbox, requests, deployments, reports, log }: Parts): World {
+  function portsAnswer(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const { numbers: ports, host } = config.ports;
+    return waitForPorts({ ports, host, timeoutMs, signal, ...(reports && { onAnswer: reports.portAnswered }) });
+  }
+
   return {
     requestTopology: (signal) => requests.topologyUntilAnswered(signal),
     requestTenants: () => requests.tenants(),
@@ -34,7 +39,7 @@ export function createWorld({ config, broker, hooks, outbox, requests, deploymen
       requests.tenants();
       requests.topologyUntilAnswered(new AbortController().signal).catch((err) => log.debug({ err }, 'no answer'));
     },
-    runGate: ({ gate, attempt, passed, found, budgetMs }, on, signal) => {
+    runGate: async ({ gate, attempt, passed, found, budgetMs }, on, signal) => {
       const onStatus = ({ kind, text }: GateStatus) => (kind === 'held' ? on.held(text) : undefined);
       const onPassed = on.passed;
       const options = { signal, onStatus, onPassed, attempt, passed, ...(budgetMs === undefined ? {} : { budgetMs }) };
@@ -44,7 +49,7 @@ export function createWorld({ config, broker, hooks, outbox, requests, deploymen
       }
       if (gate === 'artifactUpdating' || gate === 'artifactUpdated') {
         if (found === undefined) throw new Error(`${gate} without a deployment`);
-        return hooks.gate(gate, deployments.hookInput(found), options);
+        return hooks.gate(gate, await deployments.hookInput(found, signal), options);
       }
       return hooks.gate(gate, {}, options);
     },
@@ -52,12 +57,13 @@ export function createWorld({ config, broker, hooks, outbox, requests, deploymen
     decide: (event) => outbox.post(letterOf(event, config)),
     delivery: ({ event, atMostMs }, signal) => outbox.out(event, { atMostMs, signal }),
     flushOutbox: (signal) => outbox.flushed(signal),
-    fetchArtifact: (tenantId, signal) => deployments.fetch(tenantId, signal),
+    fetchArtifact: ({ tenantId, trigger }, signal) => deployments.fetch(tenantId, { trigger, signal }),
     placeArtifact: (found, signal) => deployments.place(found, signal),
-    waitForPorts: (signal) => {
-      const { numbers: ports, host, timeoutMs } = config.ports;
-      return waitForPorts({ ports, host, timeoutMs, signal, ...(reports && { onAnswer: reports.portAnswered }) });
-    },
+    proveArtifact: (signal) => portsAnswer(config.artifacts.verify.timeoutMs, signal),
+    acceptArtifact: (found, signal) => deployments.accept(found, signal),
+    returnArtifact: ({ found, reason }, signal) => deployments.takeBack(found, { reason, signal }),
+    removeArtifact: (tenantId, signal) => deployments.remove(tenantId, signal),
+    waitForPorts: (signal) => portsAnswer(config.ports.timeoutMs, signal),
     publishStatistics: async (signal) => {
       if (!config.health.enabled) return;
       const { intervalMs } = config.health;

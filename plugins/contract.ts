@@ -93,6 +93,15 @@ type ArtifactUpdate = {
   /** Null before the first checkout. */
   readonly oldCommit: string | null;
   readonly newCommit: string;
+  /** Branch, tag or commit, as configured; null: the default branch of the repository. */
+  readonly branch: string | null;
+  /** Of `newCommit`: RFC 3339 in UTC, and one line. Null when not known any more, after a restart. */
+  readonly authorDate: string | null;
+  readonly subject: string | null;
+  /** SHA-256 over mode, path and content of the files of `newCommit`. */
+  readonly fingerprint: string | null;
+  /** Who has signed it, if that was asked for. */
+  readonly signedBy: string | null;
   /** Relative to `path`. */
   readonly changedPaths: readonly string[];
   /** The event that asked for it; null if our own look at the repository found the commit. */

@@ -156,7 +156,9 @@ function replaceSignUps(model: Model, message: Message<'CompleteApplicationSignU
   const { applicationSignUps } = message.body;
   const mappings = applicationSignUps.flatMap(({ domainMappings }) => domainMappings);
   const first = !model.hasSignUps;
-  model.signUps = new Map(applicationSignUps.map((signUp) => [keyOf(signUp.applicationId, signUp.tenantId), signUp]));
+  // Their repositories, and the passwords of those, are nobody's to keep.
+  const kept = applicationSignUps.map(({ artifactRepositories: _, ...signUp }) => signUp);
+  model.signUps = new Map(kept.map((signUp) => [keyOf(signUp.applicationId, signUp.tenantId), signUp]));
   model.domainMappings = new Map(mappings.map((mapping) => [keyOfMapping(mapping), mapping]));
   model.hasSignUps = true;
   return [{ kind: 'completeSignUps', first }, ...unreadableIn(message)];

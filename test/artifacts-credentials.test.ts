@@ -31,7 +31,7 @@ test('a password is used, and is nowhere to be seen', async ({ instance }) => {
   const stop = new AbortController();
 
   const stalled = failureOf(artifacts.fetch('1', { signal: stop.signal }));
-  await expect.poll(async () => await commandLinesIn(folder), patience).toMatch(/remote-http[\s\S]*unpack-objects/);
+  await expect.poll(async () => await commandLinesIn(folder), patience).toMatch(/remote-http[\s\S]*index-pack/);
   const seen = await commandLinesIn(folder);
   stop.abort();
   await stalled;

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { artifactPath } from '../agent/artifacts/paths.ts';
-import { parseRepositoryUrl } from '../agent/artifacts/url.ts';
+import { parseRepositoryUrl, travelsInClear } from '../agent/artifacts/url.ts';
 import { type RepositoryEvent, wishOf } from '../agent/artifacts/wish.ts';
 import { Secret } from '../state/secret.ts';
 import { encryptedPassword, key, password } from './support/artifacts.ts';
@@ -42,11 +42,31 @@ test.for([
   'ssh://%2DoProxyCommand=id/a',
   'ssh://-l@h/a',
   'git@-oProxyCommand=id:a',
+  'ssh://git@[-oProxyCommand=id]/a',
+  '-oProxyCommand=id:a',
+  'hg::https://h/a',
+  'ext::ssh://h/a',
+  'https://h/a\u0000b',
+  'http://h:99999/a',
   '@:a',
 ])('%j is refused', (repoURL) => {
   const act = () => parseRepositoryUrl(repoURL, protocols);
 
   expect(act).toThrow(expect.objectContaining({ code: 'ARTIFACT_URL_REFUSED' }));
+});
+
+test.for([
+  { repoURL: 'http://ann:hunter2@h/a', inClear: true },
+  { repoURL: 'HTTP://ann:hunter2@h/a', inClear: true },
+  { repoURL: 'https://ann:hunter2@h/a', inClear: false },
+  { repoURL: 'http://ann@h/a', inClear: false },
+  { repoURL: 'http://h/a', inClear: false },
+  { repoURL: 'ssh://ann:hunter2@h/a', inClear: false },
+])('that a password can be read on its way to $repoURL is $inClear', ({ repoURL, inClear }) => {
+  const event = { repoURL, tenantId: '1' };
+  const wish = wishOf(event, { ...paths, protocols, key: null }, { multiTenant: false });
+
+  expect(travelsInClear(wish)).toBe(inClear);
 });
 
 test('a URL that is refused is not quoted: it may hold a password', () => {

@@ -23,6 +23,8 @@ test.for([
   { status: 403, says: 'password' },
   { status: 404, says: 'no such repository' },
   { status: 500, says: 'reach the git server' },
+  // A page of a portal that wants people to log in.
+  { status: 200, says: 'no such repository' },
 ])('a server that answers $status: the remedy speaks of $says', async ({ status, says }, { instance }) => {
   instance.server.mode = { kind: 'status', status };
 

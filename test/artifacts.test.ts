@@ -17,6 +17,13 @@ test('puts the default branch of the repository into a folder that is not there 
     newCommit: firstCommit,
     changed: true,
     changedPaths: ['index.html', 'lib/a.txt'],
+    authorDate: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+    subject: 'a change',
+    fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/),
+    signedBy: null,
+    rejection: null,
+    isRelease: false,
+    drift: null,
   });
 });
 

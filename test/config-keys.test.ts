@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { adviseTogether, checkTogether, keysWithoutEffect } from '../state/config/checks.ts';
 import { parseConf } from '../state/config/ini.ts';
-import type { KeyName } from '../state/config/keys.ts';
+import { keyNames } from '../state/config/keys.ts';
 import { parseLaunchParams } from '../state/config/launch-params.ts';
 import { nearestOf } from '../state/config/nearest.ts';
 import { readSettings } from '../state/config/settings.ts';
@@ -66,7 +66,7 @@ describe('agent.conf', () => {
 });
 
 describe('keys together', () => {
-  test.for<[string, [KeyName, number | null][]]>([
+  test.for<[string, [string, number | null][]]>([
     ['mb.urls = a:1', []],
     ['mb.ip = a\nmb.port = 1', []],
     ['', [['mb.urls', null]]],
@@ -74,6 +74,10 @@ describe('keys together', () => {
     ['mb.port = 1', [['mb.ip', null]]],
     ['mb.ip = a\nmb.port = x', [['mb.port', 3]]],
     ['mb.urls = x', [['mb.urls', 2]]],
+    // Misspelt is not missing.
+    ['mb.url = a:1', [['mb.url', 2]]],
+    ['mb.ip = a\nmb.prot = 1', [['mb.prot', 3]]],
+    ['mb.urls = mqtts://a:1\nmb.tls.key = y\nmb.tls.crt = x', [['mb.tls.crt', 4]]],
     ['mb.urls = a:1\nmb.password = x', [['mb.username', null]]],
     ['mb.urls = mqtts://a:1,b:2', [['mb.urls', 2]]],
     ['mb.urls = mqtts://a:1\nmb.tls = false', [['mb.tls', 3]]],
@@ -121,6 +125,19 @@ describe('keys together', () => {
 test('the nearest word counts a swap of neighbours as one edit', () => {
   expect(nearestOf('ab', ['bacd', 'ba'])).toBe('ba');
   expect(nearestOf('', ['abc'])).toBe(null);
+});
+
+test.for([
+  ['mb.tls.verify', null],
+  ['mb.tls.insecure', null],
+  ['mb.tls.reject.unauthorized', null],
+  ['mb.tls.cra', 'mb.tls.ca'],
+  ['mb.tls.server_name', 'mb.tls.servername'],
+  ['mbtls.ca', 'mb.tls.ca'],
+  ['termination.budget.sigtrem', 'termination.budget.sigterm'],
+  ['artifact.update.intervall', 'artifact.update.interval'],
+] as const)('%s was meant to be %s: only what differs counts', ([word, meant]) => {
+  expect(nearestOf(word, keyNames)).toBe(meant);
 });
 
 function readConf(lines: string, params = '') {

@@ -21,6 +21,11 @@ const artifact = {
   oldCommit: null,
   newCommit: '3f9c2ab',
   changedPaths: ['index.php'],
+  branch: null,
+  authorDate: '2026-03-04T09:50:00Z',
+  subject: 'Fix login',
+  fingerprint: 'f'.repeat(64),
+  signedBy: null,
   event: { clusterId: 'c1', repoUserName: 'deploy', repoPassword: new Secret('devsCWCu8q8n') },
 };
 const inputs: HookInputs = {

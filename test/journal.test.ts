@@ -64,7 +64,7 @@ describe('recovery', () => {
     const { recovery } = stateDir.open();
 
     const nothing = { facts: null, state: null, undelivered: [], leavingForMs: null, startedAgoMs: null };
-    expect(recovery).toEqual({ ...nothing, lastWrittenAgoMs: null, problems: [] });
+    expect(recovery).toEqual({ ...nothing, lastWrittenAgoMs: null, artifacts: [], problems: [] });
   });
 
   test('tells the last facts, the state, and what was decided but not delivered', ({ stateDir }) => {

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { initialTransition, transition } from 'xstate';
 import { getShortestPaths } from 'xstate/graph';
 import { conditionOf } from '../state/lifecycle/condition.ts';
+import type { LifecycleInput } from '../state/lifecycle/context.ts';
 import { Facts, factsOf, noFacts } from '../state/lifecycle/facts.ts';
 import { lifecycle } from '../state/lifecycle/lifecycle.ts';
-import type { LifecycleInput } from '../state/lifecycle/vocabulary.ts';
 
 type Step = { type: string; [key: string]: unknown };
 type Snapshot = ReturnType<typeof initialTransition<typeof lifecycle>>[0];
@@ -16,6 +16,8 @@ const facts: LifecycleInput = {
   terminationBudgetMs: 600_000,
   cloneRetries: 3,
   cloneRetryIntervalMs: 10_000,
+  artifactIntervalMs: 10_000,
+  multiTenant: false,
   facts: noFacts,
   startedAgoMs: null,
 };
@@ -32,8 +34,12 @@ const deployment = {
   path: '/srv',
   repoUrl: 'https://git/web',
   oldCommit: null,
+  rejected: false,
+  isRelease: false,
 };
-const found = (changed = true, tenantId = '1') => done('fetchArtifact', { ...deployment, tenantId, changed });
+const rested = done('artifactRest');
+const found = (changed = true, tenantId = '1', more = {}) =>
+  done('fetchArtifact', { ...deployment, tenantId, changed, ...more });
 
 const toStarted = [told('Initialized'), passed('instanceStarting')];
 const toServers = [...toStarted, done('startedDelivery'), passed('startServers')];
@@ -113,9 +119,16 @@ describe('an agent that was restarted', () => {
 
 describe('once active', () => {
   test('an earlier status of our own member never leads back', () => {
-    for (const status of ['Created', 'Initialized', 'Starting', 'Absent', 'In_Maintenance']) {
-      expect(live([...toActive, done('activatedDelivery'), told(status)]).path).toBe('active.serving');
+    for (const status of ['Created', 'Initialized', 'Starting', 'Absent']) {
+      expect(live([...toActive, done('activatedDelivery'), told(status, true)]).path).toBe('active.serving');
     }
+  });
+
+  test('a topology that shows us leaving is a cleanup we have lost', () => {
+    const shown = live([...toActive, done('activatedDelivery'), told('In_Maintenance', true)]);
+
+    expect(shown.path).toBe('pendingTermination.announcing');
+    expect(live([...toActive, told('In_Maintenance')]).path).toBe('active.announcing');
   });
 
   test('a member that is no longer listed is told, and forgotten when it is back', () => {
@@ -224,7 +237,7 @@ describe('artifacts', () => {
   test('that cannot be fetched never activate the instance, and are tried again', () => {
     const waiting = live([...toServers, artifact(), failed('fetchArtifact', 'cannot clone')], withRepository);
     const again = live(
-      [...toServers, artifact(), failed('fetchArtifact', 'cannot clone'), done('artifactPause')],
+      [...toServers, artifact(), failed('fetchArtifact', 'cannot clone'), rested, done('artifactPause')],
       withRepository,
     );
 
@@ -236,6 +249,7 @@ describe('artifacts', () => {
   test('are blocked, for people, when the configured retries are spent', () => {
     const retries = Array.from({ length: 3 }, () => [
       failed('fetchArtifact', 'cannot clone'),
+      rested,
       done('artifactPause'),
     ]).flat();
 
@@ -247,11 +261,11 @@ describe('artifacts', () => {
     expect(condition).toEqual({ condition: 'blocked', message: 'still' });
   });
 
-  test('that failed are fetched at once when the next event comes', () => {
-    const { snapshot } = live(
-      [...toServers, artifact(), failed('fetchArtifact', 'cannot clone'), artifact()],
-      withRepository,
-    );
+  test('that failed are fetched when the next event comes, once a storm of them is over', () => {
+    const storm = [...toServers, artifact(), failed('fetchArtifact', 'cannot clone'), artifact(), artifact()];
+    const { snapshot } = live([...storm, rested], withRepository);
+
+    expect(live(storm, withRepository).snapshot.value).toMatchObject({ artifacts: 'idle' });
 
     expect(snapshot.value).toMatchObject({ artifacts: { deploying: 'fetching' } });
   });
@@ -267,7 +281,7 @@ describe('artifacts', () => {
   test('that did not change run no hooks, unless those have not succeeded yet', () => {
     const active = [...toPlaced, passed('artifactUpdated'), done('waitForPorts'), passed('instanceActivating')];
 
-    const unchanged = live([...active, artifact(), found(false)], withRepository);
+    const unchanged = live([...active, rested, artifact(), found(false)], withRepository);
     const neverRun = live([...toServers, artifact(), found(false)], withRepository);
 
     expect(unchanged.snapshot.value).toMatchObject({ artifacts: 'idle' });
@@ -287,10 +301,131 @@ describe('artifacts', () => {
     const veto = done('artifactUpdating', { kind: 'blocked', reason: 'policy' });
 
     const blocked = live([...toServers, artifact(), found(), veto], withRepository);
-    const again = live([...toServers, artifact(), found(), veto, artifact()], withRepository);
+    const again = live([...toServers, artifact(), found(), veto, rested, artifact()], withRepository);
 
     expect(blocked.condition).toEqual({ condition: 'blocked', message: 'artifactUpdating: policy' });
     expect(again.snapshot.value).toMatchObject({ artifacts: { deploying: 'fetching' } });
+  });
+
+  describe('that are in place', () => {
+    const active = [...toPlaced, passed('artifactUpdated'), done('waitForPorts'), passed('instanceActivating'), rested];
+    const look = done('artifactInterval');
+    const updating = { artifacts: { deploying: { updating: 'running' } } };
+
+    test('are looked at again and again', () => {
+      expect(live([...active, look], withRepository).snapshot.value).toMatchObject({
+        artifacts: { deploying: 'fetching' },
+      });
+      expect(live([...active, look, found(true)], withRepository).snapshot.value).toMatchObject(updating);
+      expect(live([...active, look, found(false)], withRepository).snapshot.value).toMatchObject({ artifacts: 'idle' });
+    });
+
+    test.for([
+      { summary: 'a veto is asked again', by: 'veto', more: { commit: 'beef' }, again: true },
+      { summary: 'a veto is not', by: 'veto', more: {}, again: false },
+      { summary: 'a failure is', by: 'failure', more: {}, again: true },
+    ])('and were refused: when the next look finds $more, $summary', ({ by, more, again }) => {
+      const refusal = done('artifactUpdating', { kind: 'blocked', reason: 'no', by });
+
+      const life = live([...active, look, found(), refusal, rested, look, found(true, '1', more)], withRepository);
+
+      expect(life.snapshot.value).toMatchObject(again ? updating : { artifacts: 'idle' });
+    });
+
+    test('and whose script fails again and again have it run ever more seldom', () => {
+      const failing = [passed('artifactUpdating'), done('placeArtifact')];
+      const round = [...failing, done('artifactUpdated', { kind: 'passed', degraded: 'exit 1' }), rested];
+      const runs: number[] = [];
+      let steps = [...active, look, found(), ...round];
+      for (let nth = 1; nth <= 9; nth += 1) {
+        steps = [...steps, look, found(false)];
+        const isRun = 'deploying' in Object(live(steps, withRepository).snapshot.value.artifacts as object);
+        if (isRun) runs.push(nth);
+        steps = isRun ? [...steps, ...round] : [...steps, rested];
+      }
+
+      expect(runs).toEqual([1, 2, 4, 8]);
+    });
+
+    test('by another run are looked at when the platform has told where they come from', () => {
+      const facts = Facts.parse(JSON.parse(JSON.stringify(factsOf(live(active, withRepository).snapshot.context))));
+      const toldOf = (tenantId: string): Step => ({ type: 'RepositoryTold', tenantId });
+
+      expect(live([toldOf('1')], { facts }).snapshot.context.deploying).toBe('1');
+      expect(live([toldOf('2')], { facts }).snapshot.context.deploying).toBeNull();
+    });
+
+    test('and were asked for when the agent was killed are looked at by the next run', () => {
+      const asked = live([...active, artifact()], withRepository).snapshot.context;
+
+      expect(
+        live([], { facts: Facts.parse(JSON.parse(JSON.stringify(factsOf(asked)))) }).snapshot.context,
+      ).toMatchObject({ deploying: '1', asked: ['1'] });
+    });
+  });
+
+  describe('as releases', () => {
+    const release = { isRelease: true, oldCommit: 'good' };
+    const update = [
+      ...toActive,
+      artifact(),
+      found(true, '1', release),
+      passed('artifactUpdating'),
+      done('placeArtifact'),
+    ];
+    const back = done('returnArtifact', { ...deployment, isRelease: true, commit: 'good', oldCommit: 'c0ffee' });
+
+    test('prove themselves before they are accepted', () => {
+      const proven = live([...update, passed('artifactUpdated'), done('proveArtifact')]);
+
+      expect(live([...update, passed('artifactUpdated')]).snapshot.value).toMatchObject({
+        artifacts: { deploying: 'proving' },
+      });
+      expect(proven.snapshot.value).toMatchObject({ artifacts: { deploying: 'accepting' } });
+    });
+
+    test.for([
+      { summary: 'refused by a hook', end: [done('artifactUpdated', { kind: 'blocked', reason: 'bad', by: 'veto' })] },
+      { summary: 'ports stay closed', end: [passed('artifactUpdated'), failed('proveArtifact', 'bad')] },
+    ])('that do not work are taken back once, and people are told: $summary', ({ end }) => {
+      const refused = live([...update, ...end]);
+      const returned = live([...update, ...end, back, passed('artifactUpdated'), done('acceptArtifact')]);
+
+      expect(refused.snapshot.value).toMatchObject({ artifacts: 'returning' });
+      expect(returned.condition.condition).toBe('degraded');
+      expect(returned.condition.message).toMatch(/^commit c0ffee was taken back: .*bad$/);
+      expect(returned.snapshot.value).toMatchObject({ artifacts: 'idle' });
+    });
+
+    test('that were taken back are not tried again', () => {
+      const life = live([...toActive, artifact(), found(true, '1', { ...release, rejected: true })]);
+
+      expect(life.snapshot.value).toMatchObject({ artifacts: 'idle' });
+    });
+  });
+
+  describe('of a tenant that leaves', () => {
+    const left: Step = { type: 'SignUpRemoved', tenantId: '1' };
+    const shared = { multiTenant: true, hasRepository: true };
+
+    test('are removed in a multi-tenant service, also in the middle of an update', () => {
+      for (const steps of [toServers, [...toServers, artifact()], toPlaced]) {
+        const life = live([...steps, left], shared);
+
+        expect(life.snapshot.value).toMatchObject({ artifacts: 'removing' });
+        expect(factsOf(life.snapshot.context)).toMatchObject({ removals: ['1'], unsettled: null, deployed: [] });
+        expect(live([...steps, left, done('removeArtifact')], shared).snapshot.value).toMatchObject({
+          artifacts: 'idle',
+        });
+      }
+    });
+
+    test('stay in a single-tenant service, and are looked at no more until the tenant is back', () => {
+      const active = [...toPlaced, passed('artifactUpdated'), rested, left, done('artifactInterval')];
+
+      expect(live(active).snapshot.value).toMatchObject({ artifacts: 'idle' });
+      expect(live([...active, artifact()]).snapshot.value).toMatchObject({ artifacts: { deploying: 'fetching' } });
+    });
   });
 
   test('that do not arrive let Started be said again, as long as that is harmless', () => {
@@ -462,6 +597,7 @@ describe('an agent that was killed', () => {
 });
 
 describe('an event the platform did not act on', () => {
+  const out: Step = { type: 'StatusOut', left: 0 };
   const due = done('acceptancePause');
 
   test.for([
@@ -473,9 +609,21 @@ describe('an event the platform did not act on', () => {
     const before = live(steps);
 
     expect(live([...steps, told(shows, true)]).decided).toEqual(before.decided);
-    expect(live([...steps, due, told(shows)]).decided).toEqual(before.decided);
-    expect(live([...steps, due, told(shows, true)]).decided).toEqual([...before.decided, ...again]);
-    expect(live([...steps, due, told(shows, true), told(shows, true)]).decided).toEqual([...before.decided, ...again]);
+    expect(live([...steps, out, due, told(shows)]).decided).toEqual(before.decided);
+    expect(live([...steps, out, due, told(shows, true)]).decided).toEqual([...before.decided, ...again]);
+    expect(live([...steps, out, due, told(shows, true), told(shows, true)]).decided).toEqual([
+      ...before.decided,
+      ...again,
+    ]);
+  });
+
+  test('is not said again while it is still on its way: what the topology shows is older', () => {
+    const isOnItsWay: Step = { type: 'StatusOut', left: 1 };
+
+    expect(live([...toActive, due, told('Initialized', true)]).decided).toEqual(live(toActive).decided);
+    expect(live([...toActive, out, due, isOnItsWay, told('Initialized', true)]).decided).toEqual(
+      live(toActive).decided,
+    );
   });
 
   test('is not said again when the topology shows that it was taken', () => {
@@ -484,7 +632,7 @@ describe('an event the platform did not act on', () => {
       [toActive, 'Active'],
       [[...toActive, cleanup], 'In_Maintenance'],
     ] as const) {
-      expect(live([...steps, due, told(shows, true)]).decided).toEqual(live([...steps]).decided);
+      expect(live([...steps, out, due, told(shows, true)]).decided).toEqual(live([...steps]).decided);
     }
   });
 });
@@ -492,10 +640,11 @@ describe('an event the platform did not act on', () => {
 describe('every way through the machine', () => {
   const gates = { lvsInterface: true, volumeMount: true };
   const paths = getShortestPaths(lifecycle, {
-    input: { ...facts, hasRepository: true, gates },
+    input: { ...facts, hasRepository: true, multiTenant: true, gates },
     events: everyEvent() as never,
     // Where it is, without what it remembers: counters would make the ways endless.
-    serializeState: ({ value, status }) => JSON.stringify([value, status]),
+    serializeState: ({ value, status, context: { unsettled } }) =>
+      JSON.stringify([value, status, unsettled?.found.isRelease, unsettled?.returned]),
     limit: 200_000,
     // The end of an actor that does not run is nothing that happens.
     filterEvents: (state, event) => !('error' in event) || runs(state, event.type),
@@ -542,6 +691,10 @@ function everyEvent(): Step[] {
     'placeArtifact',
     'portsPause',
     'artifactPause',
+    'artifactRest',
+    'proveArtifact',
+    'acceptArtifact',
+    'removeArtifact',
     'artifactReminder',
     'activationDeadline',
     'terminationBudget',
@@ -554,9 +707,12 @@ function everyEvent(): Step[] {
     { type: 'CleanupRequested', budgetMs: 8_000 },
     found(true),
     found(false),
+    found(true, '1', { isRelease: true, oldCommit: 'good' }),
+    { type: 'SignUpRemoved', tenantId: '1' },
+    done('returnArtifact', { ...deployment, isRelease: true }),
     ...[...gates, 'drain', 'clean'].flatMap((gate) => [passed(gate), done(gate, { kind: 'blocked', reason: 'no' })]),
     ...actors.map((actor) => done(actor)),
-    ...['fetchArtifact', 'placeArtifact', 'waitForPorts'].map((actor) => failed(actor, 'no')),
+    ...['fetchArtifact', 'placeArtifact', 'proveArtifact', 'waitForPorts'].map((actor) => failed(actor, 'no')),
   ];
 }
 

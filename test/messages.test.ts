@@ -93,12 +93,14 @@ describe('what is read', () => {
   });
 
   test('a sign-up list with nulls in its lists', () => {
-    const text = `{"applicationSignUps":[null,{"tenantId":"7","applicationId":"a","clusterIds":["c",null],"domainMappings":[null]}]}`;
+    const text = `{"applicationSignUps":[null,{"tenantId":"7","applicationId":"a","clusterIds":["c",null],"domainMappings":[null],"artifactRepositories":[null,{"alias":7}]}]}`;
 
     const { body } = messageOf('CompleteApplicationSignUpsEvent', text);
 
     expect(body).toEqual({
-      applicationSignUps: [{ applicationId: 'a', tenantId: '7', clusterIds: ['c'], domainMappings: [] }],
+      applicationSignUps: [
+        { applicationId: 'a', tenantId: '7', clusterIds: ['c'], domainMappings: [], artifactRepositories: [] },
+      ],
       problems: [],
     });
   });

@@ -15,6 +15,7 @@ import {
 const limits: Limits = {
   hookTimeoutMs: 60_000,
   artifactTimeoutMs: 600_000,
+  proofTimeoutMs: 60_000,
   portsTimeoutMs: 120_000,
   terminationBudgetMs: 300_000,
 };
@@ -85,7 +86,7 @@ describe('the longest time', () => {
     },
     {
       summary: 'ArtifactUpdated',
-      activity: waiting('life.started.waitingForArtifacts', 'artifacts.idle'),
+      activity: waiting('life.started.waitingForArtifacts', 'artifacts.idle', 'retries.calm'),
       longestMs: 90_000,
       code: 'STUCK_ARTIFACT_EVENT',
     },

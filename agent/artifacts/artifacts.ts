@@ -1,6 +1,7 @@
-import type { Faults } from '../faults.ts';
+import { mkdir, stat } from 'node:fs/promises';
+import { AgentError } from '../../state/errors.ts';
+import { type Faults, noFaults } from '../faults.ts';
 import type { Log } from '../log.ts';
-import { type Clones, createClones, type Fetched } from './clones.ts';
 import {
   ArtifactCloneError,
   ArtifactFetchError,
@@ -8,17 +9,30 @@ import {
   ArtifactTimeoutError,
   ArtifactUnknownError,
 } from './failures.ts';
-import { createGit, type GitProgress } from './git.ts';
-import { isForeign } from './repository.ts';
+import type { Fetched } from './fetched.ts';
+import { type FetchConfig, type FetchJob, lookAt } from './fetching.ts';
+import { createGit } from './git.ts';
+import { createInPlace } from './in-place.ts';
+import { createInReleases } from './in-releases.ts';
+import type { Layout, Site } from './layout.ts';
+import { checkFreeSpace, sizeOfChange } from './limits.ts';
+import { artifactPath, checkNoLinks } from './paths.ts';
+import { finishRemoval, removeContent } from './remove.ts';
+import { isForeign, isOurs, knownCommit, pathsBetween } from './repository.ts';
+import type { SshFiles } from './ssh.ts';
 import { createTurns } from './turns.ts';
+import { travelsInClear } from './url.ts';
 import { type RepositoryEvent, type Wish, type WishConfig, wishOf } from './wish.ts';
 
 /** What the artifacts of an instance depend on. */
-export interface ArtifactsConfig extends WishConfig {
-  /** Null for the default branch of each repository. */
-  readonly branch: string | null;
+export interface ArtifactsConfig extends WishConfig, FetchConfig {
   /** For one fetch, and for one placing. */
   readonly timeoutMs: number;
+  /** Whether what is there before the first commit is copied first. */
+  readonly backup: boolean;
+  readonly layout: 'in-place' | 'releases';
+  readonly releasesKept: number;
+  readonly ssh: SshFiles;
 }
 
 /** The artifacts of this instance: one git repository per tenant, fetched and put in place when told. */
@@ -30,20 +44,39 @@ export interface Artifacts {
    * @throws RepositoryUrlError, ArtifactPathError, ArtifactTenantError, RepositoryPasswordError
    */
   want(event: RepositoryEvent): { tenantId: string; repoUrl: string };
+  /** Whether it is known where the artifact of a tenant comes from. */
+  isKnown(tenantId: string): boolean;
   /**
    * Brings the newest commit to this instance. No file in place is touched: until `place`, the old content serves.
    *
-   * @throws ArtifactUnknownError, ArtifactCloneError, ArtifactFetchError, ArtifactTimeoutError, the signal's reason
+   * @throws ArtifactUnknownError, ArtifactCloneError, ArtifactFetchError, ArtifactTimeoutError, ArtifactTooLargeError,
+   * ArtifactNoSpaceError, ArtifactUnverifiedError, ArtifactConflictError, ArtifactPushError, ..., the signal's reason
    */
-  fetch(tenantId: string, job: { signal: AbortSignal; onProgress?: (progress: GitProgress) => void }): Promise<Fetched>;
+  fetch(tenantId: string, job: FetchJob): Promise<Fetched>;
   /**
    * Puts a fetched commit in place; does nothing when nothing has changed. Safe to do twice; after a restart, and for a
    * first commit, what was fetched may be gone: that is a failure, and fetching again mends it.
    *
-   * @throws ArtifactPlaceError, ArtifactTimeoutError, the signal's reason
+   * @throws ArtifactPlaceError, ArtifactTimeoutError, ArtifactNoSpaceError, ArtifactBackupError, the signal's reason
    */
-  place(fetched: Fetched, job: { signal: AbortSignal }): Promise<void>;
+  place(found: Found, job: { signal: AbortSignal }): Promise<void>;
+  /** What is in place works: it is what to come back to. */
+  accept(found: Found, job: { signal: AbortSignal }): Promise<void>;
+  /** Puts the last commit that worked in place again, and returns it; null where there is none. */
+  takeBack(found: Found, job: { reason: string; signal: AbortSignal }): Promise<string | null>;
+  /** The paths that differ between two commits; none when the clone does not know them any more. */
+  changedPaths(found: Found, job: { signal: AbortSignal }): Promise<readonly string[]>;
+  /**
+   * Removes the artifact of a tenant, and puts back what was there before it, if that was kept.
+   *
+   * @returns whether there was anything of ours
+   * @throws ArtifactRemoveError, the signal's reason
+   */
+  remove(tenantId: string, job: { signal: AbortSignal }): Promise<boolean>;
 }
+
+/** Which commit is meant, where. */
+export type Found = Pick<Fetched, 'tenantId' | 'path' | 'repoUrl' | 'oldCommit' | 'newCommit' | 'changed'>;
 
 /**
  * @param options - `environment`: of which git is given PATH, HOME, proxies and the like
@@ -57,45 +90,149 @@ export function createArtifacts(options: {
   environment?: NodeJS.ProcessEnv;
   faults?: Faults;
 }): Artifacts {
-  const { config, multiTenant, stateDir, log, environment = process.env, faults } = options;
-  const git = createGit({ protocols: config.protocols, environment, ...(faults && { faults }) });
-  const clones = createClones({ git, stateDir, branch: config.branch, log });
+  const { config, multiTenant, stateDir, log, environment = process.env, faults = noFaults } = options;
+  const git = createGit({ protocols: config.protocols, environment, ssh: config.ssh, faults });
+  const layout = layoutOf();
   const runJob = createJobs(config.timeoutMs);
   const wishes = new Map<string, Wish>();
+  /** Paths that an earlier run has left nothing half done at. */
+  const tidy = new Set<string>();
 
-  function wishOfTenant(tenantId: string): Wish {
-    const wish = wishes.get(tenantId);
-    if (wish === undefined) throw new ArtifactUnknownError(tenantId);
-    return wish;
+  function layoutOf(): Layout {
+    const common = { git, hasBackup: config.backup, log, faults };
+    if (config.layout === 'releases') return createInReleases({ ...common, keep: config.releasesKept });
+    // What is committed is no drift: a file that an update spares would undo that update with the next commit.
+    return createInPlace({ ...common, stateDir, drift: config.commitEnabled ? 'report' : config.drift });
+  }
+
+  /** Where it came from may not be known after a restart: what is on this disk needs no credentials. */
+  function wishFor(found: Found): Wish {
+    return wishes.get(found.tenantId) ?? { ...found, url: found.repoUrl, credential: null };
+  }
+
+  /** Runs one job on the site of an artifact. */
+  async function withSite<T>(wish: Wish, signal: AbortSignal, work: (site: Site) => Promise<T>): Promise<T> {
+    const tree = await tidyUp(wish.path, signal);
+    const site = await layout.open(wish, { tree, signal });
+    try {
+      return await work(site);
+    } catch (error) {
+      // A failure of ours has left the clone as it should be.
+      if (error instanceof AgentError || !(await site.failed(error))) throw error;
+      throw new DamageError('the clone is damaged', { cause: error });
+    }
+  }
+
+  /** Once per path: ends what is still at work there, then removes what it leaves. Returns the mark for later jobs. */
+  async function tidyUp(path: string, signal: AbortSignal): Promise<string> {
+    if (config.path !== null) await checkNoLinks(config.path, path);
+    const tree = await treeOf(path, stateDir);
+    if (tidy.has(path)) return tree;
+    await git.endLeftovers(tree);
+    await finishRemoval(path, { log, signal, faults });
+    await layout.tidyUp(path);
+    tidy.add(path);
+    return tree;
   }
 
   return {
     want(event) {
       const wish = wishOf(event, config, { multiTenant });
+      const isNew = wishes.get(wish.tenantId)?.url !== wish.url;
       wishes.set(wish.tenantId, wish);
-      return { tenantId: wish.tenantId, repoUrl: wish.repoUrl };
+      const { tenantId, repoUrl } = wish;
+      if (isNew && travelsInClear(wish)) {
+        const remedy = 'Use https for the repository of this tenant, or leave http out of artifact.protocols.';
+        log.warn(
+          { event: 'artifact.password-in-clear', tenantId, repoUrl, remedy },
+          'a password will travel unencrypted',
+        );
+      }
+      return { tenantId, repoUrl };
     },
 
-    async fetch(tenantId, { signal, onProgress }) {
-      const wish = wishOfTenant(tenantId);
+    isKnown: (tenantId) => wishes.has(tenantId),
+
+    async fetch(tenantId, job) {
+      const wish = wishes.get(tenantId);
+      if (wish === undefined) throw new ArtifactUnknownError(tenantId);
+      const more = { ...job, config, log, isRelease: layout.hasReleases };
       return await runJob(wish, {
-        signal,
-        work: (deadline) => clones.fetch(wish, { signal: deadline, ...(onProgress && { onProgress }) }),
-        failure: async (cause) => await fetchFailure(wish, { cause, clones }),
+        signal: job.signal,
+        work: async (signal) => {
+          const look = () => withSite(wish, signal, (site) => lookAt(site, wish, { ...more, signal }));
+          // A clone that turns out to be damaged is made again, once.
+          return await look().catch((error) => (error instanceof DamageError ? look() : Promise.reject(error)));
+        },
+        failure: async (cause) => await fetchFailure(wish, { cause, layout }),
       });
     },
 
-    async place(fetched, { signal }) {
-      if (!fetched.changed) return;
-      // After a restart no event may have named it yet: what was fetched is on this disk, and needs no credentials.
-      const wish = wishes.get(fetched.tenantId) ?? { ...fetched, url: fetched.repoUrl, credential: null };
+    async place(found, { signal }) {
+      if (!found.changed) return;
+      const wish = wishFor(found);
       await runJob(wish, {
         signal,
-        work: (deadline) => clones.place(wish, fetched.newCommit, { signal: deadline }),
+        work: (deadline) =>
+          withSite(wish, deadline, async (site) => {
+            const { bytes, files } = await sizeOfChange(
+              site.repository,
+              await knownCommit(site.repository, found.oldCommit),
+              found.newCommit,
+            );
+            await checkFreeSpace(site.repository.folder, bytes, files);
+            await site.place(found.newCommit);
+          }),
         failure: async (cause) => new ArtifactPlaceError(wish, { cause }),
       });
     },
+
+    accept: (found, { signal }) => atSite(found, signal, (site) => site.accept()),
+    takeBack: (found, { reason, signal }) => atSite(found, signal, (site) => site.takeBack(reason)),
+    changedPaths: (found, { signal }) =>
+      atSite(found, signal, async ({ repository }) => {
+        if (!(await isOurs(repository.folder))) return [];
+        // For the hooks it is good to have; it is no reason to fail.
+        const before = await knownCommit(repository, found.oldCommit);
+        return await pathsBetween(repository, before, found.newCommit).catch(() => []);
+      }),
+
+    async remove(tenantId, { signal }) {
+      wishes.delete(tenantId);
+      const path = artifactPath(config, { multiTenant, tenantId });
+      const where = { tenantId, path, repoUrl: '', url: '', credential: null };
+      return await runJob(where, {
+        signal,
+        work: async (deadline) => {
+          await tidyUp(path, deadline);
+          await layout.tidyUp(path);
+          return await removeContent(path, { log, signal: deadline, faults });
+        },
+        failure: async (cause) => new ArtifactPlaceError(where, { cause }),
+      });
+    },
   };
+
+  async function atSite<T>(found: Found, signal: AbortSignal, work: (site: Site) => Promise<T>): Promise<T> {
+    const wish = wishFor(found);
+    return await runJob(wish, {
+      signal,
+      work: (deadline) => withSite(wish, deadline, work),
+      failure: async (cause) => new ArtifactPlaceError(wish, { cause }),
+    });
+  }
+}
+
+/** Caught here: the clone is out of the way, and another one can be made. */
+class DamageError extends Error {
+  override readonly name = 'DamageError';
+}
+
+/** Containers of one host often serve the same path: their processes are not ours to end. */
+async function treeOf(path: string, stateDir: string): Promise<string> {
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const { dev, ino } = await stat(stateDir);
+  return `${dev}.${ino}:${path}`;
 }
 
 /** One job at a time per path, each with a deadline that starts with its turn. */
@@ -116,12 +253,13 @@ function createJobs(timeoutMs: number) {
       } catch (error) {
         job.signal.throwIfAborted();
         if (timeout.aborted) throw new ArtifactTimeoutError(wish, { timeoutMs });
-        throw isForeign(error) ? await job.failure(error) : error;
+        const cause = error instanceof DamageError ? error.cause : error;
+        throw isForeign(cause) ? await job.failure(cause) : error;
       }
     });
 }
 
-async function fetchFailure(wish: Wish, { cause, clones }: { cause: unknown; clones: Clones }): Promise<Error> {
-  const Failure = (await clones.isInPlace(wish.path)) ? ArtifactFetchError : ArtifactCloneError;
+async function fetchFailure(wish: Wish, { cause, layout }: { cause: unknown; layout: Layout }): Promise<Error> {
+  const Failure = (await layout.isInPlace(wish.path)) ? ArtifactFetchError : ArtifactCloneError;
   return new Failure(wish, { cause });
 }

@@ -1,4 +1,5 @@
 import { AgentError, reasonOf } from '../../state/errors.ts';
+import { GitError } from './git.ts';
 
 /** What a failure of git or of the file system was about. */
 interface Involved {
@@ -71,10 +72,20 @@ export class ArtifactUnknownError extends AgentError {
 
 /** The object store of a clone lost something, in a power cut or by another hand; a fresh clone mends it. */
 export function isDamage(cause: unknown): boolean {
-  return /not a git repository|bad object|object file|corrupt|unable to (read (?!askpass)|parse)|missing (blob|tree|commit)|did not send all|broken|invalid sha1|unresolved deltas/i.test(
-    reasonOf(cause),
-  );
+  if (!(cause instanceof GitError)) return false;
+  // Names that others have given say nothing of it: files below the line that is about them, paths and URLs.
+  const said = cause.message
+    .split('\n')
+    .filter((line) => !line.startsWith('\t'))
+    .join('\n')
+    .replaceAll(/'[^']*'|"[^"]*"|\S*\/\S*/g, '');
+  // What is wrong with what the server sends is not wrong here.
+  if (/fsck error|pack is corrupted|inflate returned|remote error/i.test(said)) return false;
+  return damage.test(said);
 }
+
+const damage =
+  /not a git repository|bad object|object file|corrupt|unable to (read (?!askpass)|parse)|missing (blob|tree|commit)|did not send all|broken|invalid sha1|unresolved deltas/i;
 
 /** The server wants other credentials than it was given, or some, or none. */
 export function isRefusal(cause: unknown): boolean {
@@ -84,7 +95,7 @@ export function isRefusal(cause: unknown): boolean {
 /** Remedies by what git and the file system say; the first that fits. */
 const remedies: readonly (readonly [RegExp, string])[] = [
   [
-    /No space left on device|ENOSPC|quota exceeded|EDQUOT/i,
+    /No space left on device|ENOSPC|quota exceeded|EDQUOT|unable to write file/i,
     'Free disk space where the artifact is placed, or in state.dir; the agent tries again by itself.',
   ],
   [/spawn git ENOENT/, 'Install git on this instance, and see that it is found in the PATH of the agent.'],
@@ -92,15 +103,32 @@ const remedies: readonly (readonly [RegExp, string])[] = [
     /returned error: 30\d|unable to update url base from redirection/i,
     'Give the URL that the git server redirects to: credentials are not sent to where a server redirects.',
   ],
-  [/Host key verification failed/i, "Add the git server's host key to the known_hosts of the user the agent runs as."],
+  [
+    /Host key for .* has changed/i,
+    'Find out why the git server has another host key than before; only if that is right, correct artifact.ssh.known.hosts.',
+  ],
+  [
+    /Host key verification failed/i,
+    "Add the git server's host key to artifact.ssh.known.hosts, or to the known_hosts of the user the agent runs as.",
+  ],
+  [/UNPROTECTED PRIVATE KEY|bad permissions/i, 'Let nobody but the user the agent runs as read artifact.ssh.key.'],
+  [
+    /certificate/i,
+    "Add the authority that signed the git server's certificate to those this instance trusts, or renew the certificate.",
+  ],
+  [
+    /fsck error|pack is corrupted|inflate returned/i,
+    'Have the repository checked where it is kept (git fsck): what the git server sends is damaged or malicious.',
+  ],
+  [/mismatched algorithms/i, 'Use a repository with SHA-1 ids: those with SHA-256 ids are not supported.'],
   [
     /Authentication failed|could not read (Username|Password)|returned error: 40[13]|Permission denied \(/i,
     'Check the user name and password (or ssh key) of the sign-up: the git server refused them.',
   ],
   [/couldn't find remote ref HEAD/i, 'Push a first commit to the repository: it is empty, or its default branch is.'],
-  [/couldn't find remote ref/i, 'Check artifact.branch: the repository has no such branch.'],
+  [/couldn't find remote ref/i, 'Check artifact.branch: the repository has no such branch, tag or commit.'],
   [
-    /repository .*not found|returned error: 404|does not appear to be a git repository|not a git repository|does not exist/i,
+    /repository .*not found|returned error: 404|valid: is this a git repository|does not appear to be a git repository|not a git repository|does not exist/i,
     'Check the repository URL of the sign-up: the git server knows no such repository.',
   ],
   [

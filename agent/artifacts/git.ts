@@ -5,6 +5,7 @@ import { reasonOf } from '../../state/errors.ts';
 import type { Secret } from '../../state/secret.ts';
 import type { Faults } from '../faults.ts';
 import { endProcesses } from './processes.ts';
+import { type SshFiles, sshCommand } from './ssh.ts';
 
 /** What git does right now, in its own figures. */
 export interface GitProgress {
@@ -35,6 +36,10 @@ export interface GitCall {
   readonly input?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly onProgress?: (progress: GitProgress) => void;
+  /** Takes the output piece by piece, as bytes, where it is too much to keep: the call then returns none. Must not throw. */
+  readonly onOutput?: (piece: Buffer) => void;
+  /** Takes what git says beside its output, piece by piece. Must not throw. */
+  readonly onMessage?: (piece: string) => void;
 }
 
 /** The one door to git. */
@@ -55,11 +60,13 @@ export class GitError extends Error {
 }
 
 /**
- * @param options - `protocols`: those git may use; `environment`: that of the agent, of which git gets what it needs
+ * @param options - `protocols`: those git may use; `environment`: that of the agent, of which git gets what it needs;
+ *   `ssh`: none of either by default
  */
 export function createGit(options: {
   protocols: readonly string[];
   environment: NodeJS.ProcessEnv;
+  ssh?: SshFiles;
   faults?: Faults;
 }): Git {
   return {
@@ -76,6 +83,7 @@ async function run(args: readonly string[], call: GitCall, options: GitOptions):
   const job = `${randomUUID()} ${call.tree}`;
   const environment = { ...environmentOf(call, options), [jobVariable]: job };
   const failures: GitError[] = [];
+  options.faults?.('spawn');
   try {
     const output = prepare(environment, call, (failure) => failures.push(failure)).raw([...args]);
     return await endedWith(call.signal, output, () => endProcesses((entry) => entry === `${jobVariable}=${job}`));
@@ -102,8 +110,14 @@ function prepare(environment: Record<string, string>, call: GitCall, onFailure: 
     input: () => call.input,
   })
     .env(environment)
-    .outputHandler((_command, _stdout, stderr) => {
-      stderr.on('data', (chunk: Buffer) => reportProgress(chunk.toString('utf8'), call));
+    .outputHandler((_command, stdout, stderr) => {
+      // The only listener so far is the one that keeps everything until the end.
+      if (call.onOutput !== undefined) stdout.removeAllListeners('data').on('data', call.onOutput);
+      stderr.on('data', (chunk: Buffer) => {
+        const text = chunk.toString('utf8');
+        call.onMessage?.(text);
+        reportProgress(text, call);
+      });
     });
 }
 
@@ -146,6 +160,7 @@ async function endedWith(signal: AbortSignal, output: Promise<string>, endJob: (
 const ownConfiguration = {
   allowUnsafeConfigEnvCount: true,
   allowUnsafeAskPass: true,
+  allowUnsafeSshCommand: true,
   allowUnsafeHooksPath: true,
   allowUnsafeAlias: true,
   allowUnsafePager: true,
@@ -156,7 +171,7 @@ const inherited = [
   ...['http_proxy', 'https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY', 'no_proxy', 'NO_PROXY'],
 ];
 
-function environmentOf(call: GitCall, { protocols, environment }: GitOptions): Record<string, string> {
+function environmentOf(call: GitCall, { protocols, environment, ssh = noFiles }: GitOptions): Record<string, string> {
   const known = inherited.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]]));
   return {
     ...Object.fromEntries(known),
@@ -169,16 +184,21 @@ function environmentOf(call: GitCall, { protocols, environment }: GitOptions): R
     GIT_ASKPASS: 'true',
     SSH_ASKPASS: 'true',
     SSH_ASKPASS_REQUIRE: 'force',
+    GIT_SSH_COMMAND: sshCommand(ssh),
+    GIT_SSH_VARIANT: 'ssh',
     ...configurationOf(call.credential ?? null),
     ...call.environment,
   };
 }
+
+const noFiles: SshFiles = { key: null, knownHosts: null };
 
 /** Configuration by environment beats that of the repository, and is seen in no process list. */
 function configurationOf(credential: Credential | null): Record<string, string> {
   const entries: [string, string][] = [
     ['core.hooksPath', '/dev/null'],
     ['safe.directory', '*'],
+    ...incoming,
     ['submodule.recurse', 'false'],
     ['gc.autoDetach', 'false'],
     ['maintenance.autoDetach', 'false'],
@@ -196,6 +216,18 @@ function configurationOf(credential: Credential | null): Record<string, string> 
   ]);
   return { GIT_CONFIG_COUNT: String(entries.length), ...Object.fromEntries(variables) };
 }
+
+/**
+ * All that comes is checked before it is used, but for three mistakes that old versions of git made and that do no harm.
+ * Packs stay packs: taken apart, one would be held in memory until it is checked, however large it is.
+ */
+const incoming: readonly [string, string][] = [
+  ['fetch.fsckObjects', 'true'],
+  ['fetch.fsck.badTimezone', 'ignore'],
+  ['fetch.fsck.missingSpaceBeforeDate', 'ignore'],
+  ['fetch.fsck.zeroPaddedFilemode', 'ignore'],
+  ['fetch.unpackLimit', '1'],
+];
 
 function basicOf({ user, password }: Credential): string {
   return Buffer.from(`${user}:${password.reveal()}`, 'utf8').toString('base64');

@@ -1,89 +1,78 @@
-import { lstat, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import type { Log } from '../log.ts';
-import { GitError } from './git.ts';
-import { markPlaced, pathsBetween, type Repository, readCommits } from './repository.ts';
+import { type Changed, changeFiles, finishPlacing, isRefusedByFiles, startPlacing } from './placing.ts';
+import { readHead, readRefs, writeRefs } from './refs.ts';
+import { markPlaced, pathsBetween, type Repository } from './repository.ts';
+
+/** What becomes of local changes: reported, and replaced where an update touches them; put back; kept, whatever comes. */
+export type DriftPolicy = 'report' | 'restore' | 'keep';
 
 /**
  * Makes the files in place those of `commit`. The first time, files of the same name are replaced and others stay. Later
- * local changes stay too, unless the update touches such a file: then they are saved in a ref, and the repository wins.
+ * local changes stay too, unless the update touches such a file: then they are saved in a ref, and the repository wins,
+ * or they are kept, as `drift` says. Safe to do again after a kill.
  */
-export async function placeCommit(repository: Repository, commit: string, { log }: { log: Log }): Promise<void> {
-  const { placed } = await readCommits(repository);
-  if (placed === null) await repository.run(['reset', '--hard', '--quiet', commit]);
-  else await update(repository, { placed, commit, log });
+export async function placeCommit(
+  repository: Repository,
+  commit: string,
+  { log, drift = 'report' }: { log: Log; drift?: DriftPolicy },
+): Promise<void> {
+  const refs = await readRefs(repository);
+  if (refs.has('placing')) await finishUpdate(repository, { log });
+  const placed = refs.get('placed');
+  if (placed === undefined) await repository.run(['reset', '--hard', '--quiet', commit]);
+  else {
+    // Nothing is checked out where somebody has begun a branch without a commit.
+    const head = await readHead(repository);
+    if (head !== commit) return await update(repository, { head, origin: head ?? placed, commit, drift, log });
+  }
   await markPlaced(repository, commit);
 }
 
-async function update(repository: Repository, step: { placed: string; commit: string; log: Log }): Promise<void> {
-  const { commit, log } = step;
+/** Brings an update to its end that an earlier run was killed over. To be done before anything else looks at the files. */
+export async function finishUpdate(repository: Repository, { log }: { log: Log }): Promise<void> {
+  const changed = await finishPlacing(repository);
+  if (changed !== null) report(repository, changed, { log });
+}
+
+interface Update {
+  readonly head: string | null;
+  /** What differs from it in place is a local change. */
+  readonly origin: string;
+  readonly commit: string;
+  readonly drift: DriftPolicy;
+  readonly log: Log;
+}
+
+async function update(repository: Repository, step: Update): Promise<void> {
+  if (step.head !== null && step.drift !== 'keep' && (await updateUntouched(repository, step))) return;
+  const { origin, commit, drift, log } = step;
+  const paths = await pathsBetween(repository, origin, commit);
+  const change = { origin, version: commit, paths, sparesLocal: drift === 'keep', to: commit };
+  report(repository, await changeFiles(repository, change), { log });
+}
+
+/** Whether it could be done without touching a locally changed file; if not, none was touched. */
+async function updateUntouched(repository: Repository, { origin, commit }: Update): Promise<boolean> {
+  await startPlacing(repository, { before: origin, after: commit, to: commit });
   try {
     // A hook that changed owners or times has not changed files; without this, git takes it so.
-    await repository.run(['update-index', '-q', '--refresh']);
+    await repository.run(['update-index', '-q', '--unmerged', '--refresh']);
     await repository.run(['reset', '--keep', '--quiet', commit]);
   } catch (error) {
-    if (!(error instanceof GitError)) throw error;
-    const savedAs = await saveLocal(repository, step);
-    await repository.run(['reset', '--hard', '--quiet', commit]);
-    log.warn(
-      { event: 'artifact.replaced', path: repository.folder, commit, savedAs, reason: error.message },
-      'local changes saved and replaced',
-    );
+    if (!isRefusedByFiles(error)) throw error;
+    return false;
   }
+  await writeRefs(repository, { placed: commit, placing: null });
+  return true;
 }
 
-const us = { NAME: 'cartridge-agent', EMAIL: 'cartridge-agent@localhost' };
-const identity = Object.fromEntries(
-  Object.entries(us).flatMap(([key, value]) =>
-    [`GIT_AUTHOR_${key}`, `GIT_COMMITTER_${key}`].map((name) => [name, value]),
-  ),
-);
-
-/** Saves all changes of tracked files, and the untracked files an update is about to replace, as a commit of their own. */
-async function saveLocal(repository: Repository, step: { placed: string; commit: string }): Promise<string> {
-  const { folder, run } = repository;
-  const index = join(folder, '.git', 'cartridge-agent-index');
-  const environment = { GIT_INDEX_FILE: index, ...identity };
-  try {
-    await run(['read-tree', 'HEAD'], { environment });
-    await run(['add', '--update'], { environment });
-    const inTheWay = await untrackedInTheWay(repository, step);
-    const input = inTheWay.map((path) => `${path}\0`).join('');
-    if (input !== '') await run(['update-index', '--add', '-z', '--stdin'], { environment, input });
-    const tree = await run(['write-tree'], { environment });
-    const message = `Local state before ${step.commit}`;
-    const commit = await run(['commit-tree', '-p', 'HEAD', '-m', message, tree.trim()], { environment });
-
-    const ref = `refs/cartridge-agent/replaced/${new Date().toISOString().replaceAll(/[:.]/g, '-')}`;
-    await run(['update-ref', ref, commit.trim()]);
-    return ref;
-  } finally {
-    await rm(index, { force: true });
+function report({ folder }: Repository, { replaced, savedAs, kept }: Changed, { log }: { log: Log }): void {
+  if (savedAs !== null) {
+    const facts = { event: 'artifact.replaced', path: folder, savedAs, replaced: replaced.slice(0, 100) };
+    log.warn(facts, 'local changes saved and replaced');
   }
-}
-
-/** Untracked files at, below or above a path that the update touches, ignored ones included. */
-async function untrackedInTheWay(
-  repository: Repository,
-  { placed, commit }: { placed: string; commit: string },
-): Promise<string[]> {
-  const touched = new Set(await pathsBetween(repository, placed, commit));
-  const above = new Set([...touched].flatMap(parentsOf));
-  const untracked = (await repository.run(['ls-files', '--others', '-z'])).split('\0').filter((path) => path !== '');
-  const inTheWay = untracked.filter(
-    (path) => touched.has(path) || above.has(path) || parentsOf(path).some((parent) => touched.has(parent)),
-  );
-  const files = await Promise.all(inTheWay.map(async (path) => await isFile(join(repository.folder, path))));
-  return inTheWay.filter((_, index) => files[index]);
-}
-
-function parentsOf(path: string): string[] {
-  const parent = dirname(path);
-  return parent === '.' ? [] : [parent, ...parentsOf(parent)];
-}
-
-/** What git can take into a commit: neither sockets, nor other repositories. */
-async function isFile(path: string): Promise<boolean> {
-  const entry = await lstat(path).catch(() => null);
-  return entry?.isFile() === true || entry?.isSymbolicLink() === true;
+  if (kept.length > 0) {
+    const facts = { event: 'artifact.kept', path: folder, kept: kept.slice(0, 100) };
+    log.warn(facts, 'locally changed files kept, and not updated');
+  }
 }

@@ -1,10 +1,10 @@
 import { lstat, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isRefusal } from './failures.ts';
-import { type Credential, type Git, type GitCall, GitError } from './git.ts';
+import { type Git, type GitCall, GitError } from './git.ts';
+import { checkedRefName } from './ref-name.ts';
 
 /** The newest commit of the artifact that is here, placed or not. */
-const fetchedRef = 'refs/cartridge-agent/fetched';
+export const fetchedRef = 'refs/cartridge-agent/fetched';
 /** The commit all of whose files are in place. Missing until the first one is. */
 const placedRef = 'refs/cartridge-agent/placed';
 const marker = 'cartridge-agent';
@@ -14,13 +14,22 @@ export interface Repository {
   readonly folder: string;
   run(
     args: readonly string[],
-    more?: Pick<GitCall, 'credential' | 'input' | 'environment' | 'onProgress'>,
+    more?: Pick<GitCall, 'credential' | 'input' | 'environment' | 'onProgress' | 'onOutput' | 'onMessage'> & {
+      /** Ends this call; that of the job ends it too. */
+      signal?: AbortSignal;
+    },
   ): Promise<string>;
 }
 
 /** The clone in `folder`. Nothing is read or written yet. */
 export function repositoryIn(folder: string, git: Git, job: Pick<GitCall, 'tree' | 'signal'>): Repository {
-  return { folder, run: (args, more) => git.run(args, { ...job, ...more, folder }) };
+  return {
+    folder,
+    run: (args, { signal, ...more } = {}) => {
+      const ending = signal === undefined ? job.signal : AbortSignal.any([job.signal, signal]);
+      return git.run(args, { ...job, ...more, signal: ending, folder });
+    },
+  };
 }
 
 /** Whether the folder holds a clone this agent made: another one may have configuration that runs commands. */
@@ -33,7 +42,8 @@ export async function isOurs(folder: string): Promise<boolean> {
 /** Makes an empty clone of ours. Its folder must be there. */
 export async function initRepository(repository: Repository, { branch }: { branch: string | null }): Promise<void> {
   // The branch here is a name only: which one of the remote it follows is said at each fetch (protocol.md 8.3).
-  await repository.run(['init', '--quiet', `--initial-branch=${branch ?? 'master'}`]);
+  const name = branch === null ? 'master' : checkedRefName(branch);
+  await repository.run(['init', '--quiet', `--initial-branch=${name}`]);
   await writeFile(join(repository.folder, '.git', marker), 'made by cartridge-agent\n');
 }
 
@@ -60,42 +70,23 @@ export async function configure({ folder }: Repository, url: string): Promise<vo
   await rename(`${file}.new`, file);
 }
 
-/**
- * Brings the newest commit of the remote here; no file in place is touched. A server that refuses the credential is
- * asked without: user names are given for public repositories too.
- *
- * @param options - `branch`: null for the one the remote calls HEAD
- */
-export async function download(
-  repository: Repository,
-  options: { branch: string | null; credential: Credential | null } & Pick<GitCall, 'onProgress'>,
-): Promise<void> {
-  const { branch, credential, ...more } = options;
-  const from = branch === null ? 'HEAD' : `refs/heads/${branch}`;
-  const args = [
-    'fetch',
-    '--progress',
-    '--no-tags',
-    '--no-recurse-submodules',
-    '--no-write-fetch-head',
-    'origin',
-    `+${from}:${fetchedRef}`,
-  ];
-  try {
-    await repository.run(args, { ...more, credential });
-  } catch (error) {
-    if (credential === null || !isRefusal(error)) throw error;
-    await repository.run(args, more).catch(() => {
-      throw error;
-    });
-  }
-}
-
 /** Which commit is in place, and which was fetched last; null where there is none. */
 export async function readCommits({ run }: Repository): Promise<{ placed: string | null; fetched: string | null }> {
   const lines = await run(['for-each-ref', '--format=%(refname) %(objectname)', fetchedRef, placedRef]);
   const commits = new Map(lines.split('\n').map((line) => line.split(' ') as [string, string]));
   return { placed: commits.get(placedRef) ?? null, fetched: commits.get(fetchedRef) ?? null };
+}
+
+/** Whether the clone has that commit. */
+export async function isKnown({ run }: Repository, commit: string): Promise<boolean> {
+  // Without a pattern that matches, it prints nothing; commits that were never here are no failure, and no damage.
+  const answer = await run(['cat-file', '--batch-check'], { input: `${commit}^{commit}\n` });
+  return / commit \d+\s*$/.test(answer);
+}
+
+/** The commit, or null when there is none, or the clone does not have it: it may have been made again. */
+export async function knownCommit(repository: Repository, commit: string | null): Promise<string | null> {
+  return commit !== null && (await isKnown(repository, commit)) ? commit : null;
 }
 
 /** From now on `commit` is the one in place. */
@@ -112,18 +103,21 @@ export async function pathsBetween({ run }: Repository, from: string | null, to:
   return output.split('\0').filter((path) => path !== '');
 }
 
-/** Removes what a git that was killed leaves behind: locks that block every later job, and half a pack. */
+/** Removes what a git that was killed leaves behind: locks that block every later job, half a pack, half an object. */
 export async function removeDebris(folder: string): Promise<void> {
   const gitFolder = join(folder, '.git');
   const refs = await namesIn(join(gitFolder, 'refs'), { recursive: true });
-  const packs = await namesIn(join(gitFolder, 'objects', 'pack'));
+  const objects = await namesIn(join(gitFolder, 'objects'), { recursive: true });
   const debris = [
     ...(await namesIn(gitFolder)).filter((name) => name.endsWith('.lock')),
     ...refs.filter((name) => name.endsWith('.lock')).map((name) => join('refs', name)),
-    ...packs.filter((name) => name.startsWith('tmp_')).map((name) => join('objects', 'pack', name)),
+    ...objects.filter((name) => unfinished.test(name)).map((name) => join('objects', name)),
   ];
-  await Promise.all(debris.map((name) => rm(join(gitFolder, name), { force: true })));
+  await Promise.all(debris.map((name) => rm(join(gitFolder, name), { recursive: true, force: true })));
 }
+
+/** What is written under another name first, and the marks of a fetch that keep a pack from being repacked. */
+const unfinished = /(^|\/)tmp_[^/]*$|\.(temp|keep)$/;
 
 /** Whether something was thrown by git or the file system; all else is a defect. */
 export function isForeign(thrown: unknown): boolean {

@@ -10,10 +10,10 @@ import type { Log } from '../log.ts';
 export async function makeStaging(target: string, stateDir: string): Promise<string> {
   await mkdir(target, { recursive: true });
   try {
-    return await mkdtemp(join(dirname(target), `${prefixOf(target)}-`));
+    return await mkdtemp(join(dirname(target), `${stagingPrefixOf(target)}-`));
   } catch {
     await mkdir(stagingIn(stateDir), { recursive: true, mode: 0o700 });
-    return await mkdtemp(join(stagingIn(stateDir), `${prefixOf(target)}-`));
+    return await mkdtemp(join(stagingIn(stateDir), `${stagingPrefixOf(target)}-`));
   }
 }
 
@@ -21,7 +21,7 @@ export async function makeStaging(target: string, stateDir: string): Promise<str
 export async function removeStagings(target: string, stateDir: string): Promise<void> {
   for (const folder of [dirname(target), stagingIn(stateDir), target]) {
     const names = await readdir(folder).catch(() => []);
-    const left = names.filter((name) => name.startsWith(prefixOf(target)));
+    const left = names.filter((name) => name.startsWith(stagingPrefixOf(target)));
     await Promise.all(left.map((name) => rm(join(folder, name), { recursive: true, force: true })));
   }
 }
@@ -34,8 +34,13 @@ export async function moveIn(
 ): Promise<void> {
   await chmod(join(staging, '.git'), 0o700); // The target is often served as it is, and `.git` with it.
   await setAside(target, { stateDir, log });
-  await move(join(staging, '.git'), join(target, '.git'), join(target, `${prefixOf(target)}-incoming`));
+  await move(join(staging, '.git'), join(target, '.git'), join(target, `${stagingPrefixOf(target)}-incoming`));
   await rm(staging, { recursive: true, force: true });
+}
+
+/** How names of ours begin that belong to a target, and are removed when found: those of different targets share a folder. */
+export function stagingPrefixOf(target: string): string {
+  return `.cartridge-agent-${createHash('sha256').update(target).digest('hex').slice(0, 12)}`;
 }
 
 const setAsideAtMost = 5;
@@ -68,9 +73,4 @@ async function move(from: string, to: string, half: string): Promise<void> {
 
 function stagingIn(stateDir: string): string {
   return join(stateDir, 'staging');
-}
-
-/** Stagings of different targets can share a folder. */
-function prefixOf(target: string): string {
-  return `.cartridge-agent-${createHash('sha256').update(target).digest('hex').slice(0, 12)}`;
 }

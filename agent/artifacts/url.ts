@@ -34,6 +34,11 @@ export function parseRepositoryUrl(text: string, protocols: readonly string[]): 
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? parseUrl(url) : parseScpLike(url);
 }
 
+/** Whether whoever listens between here and the git server could read a password. */
+export function travelsInClear({ url, credential }: { url: string; credential: { password: Secret } | null }): boolean {
+  return credential !== null && credential.password.reveal() !== '' && /^http:/i.test(url);
+}
+
 /** The repository URL of an event is empty, not allowed, or no URL. */
 export class RepositoryUrlError extends AgentError {
   override readonly name = 'RepositoryUrlError';

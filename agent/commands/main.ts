@@ -11,6 +11,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'asks the agent of this machine how it is: [--json] [--wait STATE] [--assert condition=ok]',
     load: async () => (await import('./status.ts')).status,
   },
+  history: {
+    summary: 'prints which commits ran here, since when: [COMMIT] [--tenant ID] [--json]',
+    load: async () => (await import('./history.ts')).history,
+  },
   events: {
     summary: 'prints every event on a broker: --broker URL [--event NAME] [--member TEXT] [--json]',
     load: async () => (await import('./events.ts')).events,

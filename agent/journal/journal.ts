@@ -1,18 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { AgentError } from '../../state/errors.ts';
+import type { StatusEvent } from '../../state/lifecycle/context.ts';
 import type { Facts } from '../../state/lifecycle/facts.ts';
-import type { StatusEvent } from '../../state/lifecycle/vocabulary.ts';
+import { boundedProvenance, type Provenance } from '../../state/provenance.ts';
 import { type Faults, noFaults } from '../faults.ts';
 import { failure, type Log } from '../log.ts';
+import { newestIn, recordsIn } from './artifact-lines.ts';
 import { createClock, elapsedMs, type Stamp } from './clock.ts';
 import { createJournalFile } from './file.ts';
-import { decidedAt, type Known, knownAt } from './known.ts';
+import { decidedAt, knownAt } from './known.ts';
 import { inputToWrite, type Line, parseLine, schema } from './line.ts';
+import type { Reading } from './read.ts';
 import { lookAt, takeOver } from './take-over.ts';
 import { createWriter } from './writer.ts';
 
-/** What one line says: an input that mattered, the state it led to and the events it decided; or a receipt of one. */
+/**
+ * What one line says: an input that mattered, the state it led to and the events it decided; a receipt of one of these; or
+ * what happened to an artifact.
+ */
 export type JournalEntry =
   | {
       readonly kind: 'input';
@@ -22,7 +28,9 @@ export type JournalEntry =
       /** As they are once the input has been taken. */
       readonly facts: Facts;
     }
-  | { readonly kind: 'receipt'; readonly event: StatusEvent };
+  | { readonly kind: 'receipt'; readonly event: StatusEvent }
+  /** What is in place from now on; the newest 100 are kept, and the last of each tenant. */
+  | { readonly kind: 'artifact'; readonly record: Provenance };
 
 /** The only writer of `state.dir/journal`: what happened, one line each, on disk before its effects. */
 export type Journal = {
@@ -47,6 +55,8 @@ export type Recovery = {
   /** How long ago InstanceStarted was last decided; null: it was not. */
   readonly startedAgoMs: number | null;
   readonly lastWrittenAgoMs: number | null;
+  /** The last record of each tenant. */
+  readonly artifacts: readonly Provenance[];
   /** What was wrong with the journal; already in the log. */
   readonly problems: readonly AgentError[];
 };
@@ -79,14 +89,15 @@ export function openJournal(options: {
 
   const file = createJournalFile(path, { wholeBytes: reading.wholeBytes, faults });
   const writer = createWriter({ path, file, clock, from: reading, memberId, log });
-  const recovery = recoveryOf(reading.known, { stamp: clock(), problems });
+  const recovery = recoveryOf(reading, { stamp: clock(), problems });
   if (mustRewrite) writer.rewrite();
-  else if (reading.wholeBytes > longBytes) writer.compact();
+  else if (reading.wholeBytes > longBytes + reading.history.artifacts.sizeBytes) writer.compact();
   writer.write({ kind: 'opened', schema, memberId, runId: run.id, agentVersion: run.agentVersion });
 
   const journal: Journal = {
     append(entry) {
       if (entry.kind === 'input') writer.write({ ...entry, input: inputToWrite(entry.input) });
+      else if (entry.kind === 'artifact') writer.write({ ...entry, record: boundedProvenance(entry.record) });
       else writer.write({ ...entry, for: decidedAt(writer.known, entry.event) });
     },
     get failed() {
@@ -101,26 +112,29 @@ export function openJournal(options: {
 /**
  * What the journal of an agent that does not run tells; changes nothing.
  *
- * @returns `lastLines`: the last ones, oldest first; `ageMs`: since the last one; both empty when there is no journal
+ * @returns `lastLines`: the last ones, oldest first; `artifacts`: the records of what ran here, oldest first;
+ * `ageMs`: since the last line; all empty when there is no journal
  */
 export function readJournal(stateDir: string): {
   memberId: string | null;
   recovery: Recovery;
   lastLines: readonly Line[];
+  artifacts: readonly Provenance[];
   ageMs: number | null;
 } {
   const { reading, problems } = lookAt(stateDir);
-  const recovery = recoveryOf(reading.known, { stamp: createClock()(), problems });
+  const recovery = recoveryOf(reading, { stamp: createClock()(), problems });
   const lastLines = reading.history.lines(Date.now()).slice(-shownLines);
   return {
     memberId: reading.known.memberId,
     recovery,
     lastLines: lastLines.flatMap((line) => parseLine(line.trimEnd()) ?? []),
+    artifacts: recordsIn(reading.history.artifacts),
     ageMs: recovery.lastWrittenAgoMs,
   };
 }
 
-function recoveryOf(known: Known, at: { stamp: Stamp; problems: readonly AgentError[] }): Recovery {
+function recoveryOf({ known, history }: Reading, at: { stamp: Stamp; problems: readonly AgentError[] }): Recovery {
   const { facts, state, undelivered, leavingForMs, startedAgoMs } = knownAt(known, at.stamp);
   return {
     facts,
@@ -129,6 +143,7 @@ function recoveryOf(known: Known, at: { stamp: Stamp; problems: readonly AgentEr
     leavingForMs,
     startedAgoMs,
     lastWrittenAgoMs: known.last === null ? null : elapsedMs(known.last, at.stamp),
+    artifacts: newestIn(history.artifacts),
     problems: at.problems,
   };
 }

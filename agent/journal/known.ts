@@ -1,5 +1,5 @@
+import type { StatusEvent } from '../../state/lifecycle/context.ts';
 import { type Facts, noFacts } from '../../state/lifecycle/facts.ts';
-import type { StatusEvent } from '../../state/lifecycle/vocabulary.ts';
 import { elapsedMs, type Stamp } from './clock.ts';
 import type { Line, Undelivered } from './line.ts';
 import { factsOfOlderLine } from './older.ts';
@@ -44,8 +44,11 @@ export function withLine(before: Known, line: Line): Known {
       return { ...known, memberId, state, facts, undelivered, leavingForMs, startedAgoMs, gap: null };
     case 'receipt':
       return line.event === null ? known : withReceipt(known, line.event, line.for);
-    default:
+    case 'input':
       return withInput(known, line);
+    default:
+      // Of an artifact, or of a version to come: nothing of the machine is in it.
+      return known;
   }
 }
 

@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
+import type { StatusEvent } from '../../state/lifecycle/context.ts';
 import { Facts } from '../../state/lifecycle/facts.ts';
-import type { StatusEvent } from '../../state/lifecycle/vocabulary.ts';
+import { Provenance } from '../../state/provenance.ts';
 
 /** The shape of the lines; written into the first one of each run. Fields are only ever added. */
 export const schema = 1;
@@ -26,7 +27,7 @@ const text = z.string().nullable().catch(null);
  * One line as it is read, whatever version wrote it: what it does not say is null, what it says besides stays.
  *
  * `opened` begins a run; `input` is one that mattered; `receipt` says that the broker has acknowledged an event;
- * `checkpoint` holds all that is known, and makes the lines before it mere history.
+ * `artifact` says what is in place from then on, and where it came from; `checkpoint` holds all that is known, and makes the lines before it mere history.
  */
 const Line = z.looseObject({
   kind: z.string(),
@@ -42,6 +43,8 @@ const Line = z.looseObject({
   /** Of a receipt: the event, and the sequence number of the line that decided it. */
   event: StatusEventName.nullable().catch(null),
   for: number,
+  /** Of an artifact. */
+  record: Provenance.nullable().catch(null),
   /** Of a checkpoint. */
   undelivered: tolerant(Undelivered),
   leavingForMs: number,

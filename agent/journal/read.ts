@@ -40,7 +40,7 @@ export function readLines(path: string): Reading {
     const line = parseLine(record);
     if (line === null) return false;
     reading.known = withLine(reading.known, line);
-    reading.history.push(`${record}\n`, line.at);
+    reading.history.push(`${record}\n`, line.at, line);
     return true;
   };
   const takeDamaged = (bytes: Buffer): void => {

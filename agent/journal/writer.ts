@@ -48,7 +48,7 @@ export function createWriter(options: {
     const line = sealed({ sequence: known.sequence + 1, ...stamp, run: process.pid, ...record });
     const parsed = parseLine(line.trimEnd());
     if (parsed !== null) known = withLine(known, parsed);
-    history.push(line, stamp.at);
+    history.push(line, stamp.at, parsed);
     return line;
   }
 

@@ -52,8 +52,8 @@ export function observedDeployments(
       artifactChanged({ tenantId: event.tenantId, stage: 'wanted' });
       deployments.wanted(event);
     },
-    fetch: (tenantId, signal) =>
-      reporting(tenantId, deployments.fetch(tenantId, signal), ({ repoUrl, path, changed, commit, oldCommit }) => {
+    fetch: (tenantId, job) =>
+      reporting(tenantId, deployments.fetch(tenantId, job), ({ repoUrl, path, changed, commit, oldCommit }) => {
         const inPlace = changed ? oldCommit : commit;
         return { tenantId, stage: changed ? 'fetched' : 'placed', repoUrl, path, commit: inPlace };
       }),

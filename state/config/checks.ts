@@ -13,12 +13,21 @@ type Finding = { readonly key: KeyName; readonly wrong: string; readonly write: 
 const identity = ['APPLICATION_ID', 'SERVICE_NAME', 'CLUSTER_ID', 'MEMBER_ID'] as const;
 const monitoring = ['ip', 'port', 'secure.port', 'admin.username', 'admin.password'] as const;
 
-/** What is wrong between keys that are each right by themselves. A key that has a problem already gets no second one. */
+/**
+ * What is wrong between keys that are each right by themselves. A key that has a problem already gets no second one, nor
+ * does one that somebody meant to write.
+ */
 export function checkTogether(settings: Settings, places: Places): Problem[] {
   const { values, problems } = settings;
-  const named = new Set(problems.map(({ key }) => key));
+  const named = new Set(problems.flatMap(({ key, nearest }) => [key, nearest]));
   const isBrokerNamed = ['mb.urls', 'mb.ip', 'mb.port'].some((key) => named.has(key));
-  const inConf = [...(isBrokerNamed ? [] : broker(values)), ...tls(values), ...thrift(values), ...logs(values)];
+  const inConf = [
+    ...(isBrokerNamed ? [] : broker(values)),
+    ...tls(values),
+    ...trust(values),
+    ...thrift(values),
+    ...logs(values),
+  ];
   return [
     ...inConf.map((finding) => located(finding, settings, places.confFile)),
     ...missing(values, identity).map((key) => located(notTold(key), settings, places.paramsFile)),
@@ -36,7 +45,9 @@ export function adviseTogether(settings: Settings, places: Places): ConfigWarnin
       located(gone(key, 'events go out without it'), settings, places.paramsFile),
     ),
     ...missing(values, forArtifacts).map((key) => located(gone(key, artifactsNeed[key]), settings, places.paramsFile)),
-    ...writtenTwice(values).map((finding) => located(finding, settings, places.confFile)),
+    ...[...writtenTwice(values), ...commitsOfReleases(values), ...signersOfNothing(values)].map((finding) =>
+      located(finding, settings, places.confFile),
+    ),
     ...withoutEffect(settings, places.confFile),
   ].filter(({ key }) => key === null || !warned.has(key));
 }
@@ -85,6 +96,27 @@ function tls(values: Values): Finding[] {
 }
 
 const tlsKeys = ['mb.tls.ca', 'mb.tls.cert', 'mb.tls.key', 'mb.tls.servername'] as const;
+
+function trust(values: Values): Finding[] {
+  const [policy, signers] = [values['artifact.verify'], values['artifact.verify.signers']];
+  if (policy !== 'none' && signers === null)
+    return [notSet('artifact.verify.signers', `artifact.verify = ${policy} needs it`)];
+  return [];
+}
+
+function signersOfNothing(values: Values): Finding[] {
+  if (values['artifact.verify'] !== 'none' || values['artifact.verify.signers'] === null) return [];
+  return [finding('artifact.verify.signers', 'set, but nothing is verified', 'write artifact.verify = signed-commit')];
+}
+
+/** A release is what was committed elsewhere: nothing of it is committed back. */
+function commitsOfReleases(values: Values): Finding[] {
+  const name = values.COMMIT_ENABLED === null ? 'auto.commit' : 'COMMIT_ENABLED';
+  if (values['artifact.layout'] !== 'releases' || values[name] !== true) return [];
+  return [
+    finding(name, 'true, but not with artifact.layout = releases: nothing is committed', 'delete one of the two'),
+  ];
+}
 
 function thrift(values: Values): Finding[] {
   const [urls, ip, port] = [

@@ -36,7 +36,7 @@ export function composeConfig(values: Values, around: Surroundings): Config {
       host: values['listen.address'],
       timeoutMs: values['port.check.timeout'],
     },
-    artifacts: artifacts(values),
+    artifacts: artifacts(values, around),
     health: { enabled: values['cep.stats.publisher.enabled'], intervalMs: values['stats.notifier.interval'] },
     hooks: hooks(values, around),
     plugins: pluginOptions(around.plugins),
@@ -101,7 +101,8 @@ function broker(values: Values, { usernameFromFile, passwordFromFile, resolvePat
   };
 }
 
-function artifacts(values: Values): ArtifactsConfig {
+function artifacts(values: Values, { resolvePath }: Surroundings): ArtifactsConfig {
+  const absolute = (path: string | null) => (path === null ? null : resolvePath(path));
   return {
     expected: values.REPO_URL !== null,
     path: values.APPLICATION_PATH,
@@ -115,7 +116,17 @@ function artifacts(values: Values): ArtifactsConfig {
     updateEnabled: values['enable.artifact.update'],
     updateIntervalMs: values['artifact.update.interval'],
     autoCheckout: values['auto.checkout'],
-    commitEnabled: values.COMMIT_ENABLED ?? values['auto.commit'],
+    commitEnabled: (values.COMMIT_ENABLED ?? values['auto.commit']) && values['artifact.layout'] === 'in-place',
+    commitIdentity: { name: values['artifact.commit.name'], email: values['artifact.commit.email'] },
+    drift: values['artifact.drift'],
+    layout: values['artifact.layout'],
+    releasesKept: values['artifact.releases.keep'],
+    verify: {
+      policy: values['artifact.verify'],
+      signersFile: absolute(values['artifact.verify.signers']),
+      timeoutMs: values['artifact.verify.timeout'],
+    },
+    ssh: { key: absolute(values['artifact.ssh.key']), knownHosts: absolute(values['artifact.ssh.known.hosts']) },
     backup: values['enable.initial.artifact.backup'],
     superTenantPath: values['super.tenant.repository.path'],
     tenantPath: values['tenant.repository.path'],

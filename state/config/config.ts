@@ -81,6 +81,7 @@ export interface ArtifactsConfig {
   /** CARTRIDGE_KEY, which decrypts the passwords of repositories. */
   readonly key: Secret | null;
   readonly protocols: readonly ('https' | 'ssh' | 'http' | 'git' | 'file')[];
+  /** A branch, a tag, or a commit by its whole id; null for the HEAD of the repository. */
   readonly branch: string | null;
   readonly timeoutMs: number;
   readonly maxBytes: number | null;
@@ -90,6 +91,19 @@ export interface ArtifactsConfig {
   readonly updateIntervalMs: number;
   readonly autoCheckout: boolean;
   readonly commitEnabled: boolean;
+  readonly commitIdentity: { readonly name: string; readonly email: string };
+  readonly drift: 'report' | 'restore' | 'keep';
+  readonly layout: 'in-place' | 'releases';
+  readonly releasesKept: number;
+  readonly verify: {
+    readonly policy: 'none' | 'signed-commit' | 'signed-tag';
+    /** Absolute. */
+    readonly signersFile: string | null;
+    /** For the ports to answer after a switch to another release. */
+    readonly timeoutMs: number;
+  };
+  /** Absolute; null for what ssh does by itself. */
+  readonly ssh: { readonly key: string | null; readonly knownHosts: string | null };
   readonly backup: boolean;
   /** Both below `path`, with a slash at either end. @see protocol.md 8.2 */
   readonly superTenantPath: string;

@@ -32,7 +32,7 @@ export const brokerKeys = {
   'mb.tls': key(flag, 'Whether to talk to the brokers over TLS. Without it: if mb.urls has mqtts://, else not.', {
     example: 'true',
   }),
-  'mb.tls.ca': key(path, "The certificates to trust, in PEM format. Without it: the system's.", {
+  'mb.tls.ca': key(path, "The certificates to trust, in PEM format. Without it: the system's, and those Node brings.", {
     example: 'tls/ca.pem',
   }),
   'mb.tls.cert': key(path, 'The certificate of this client, in PEM format. Needs mb.tls.key.', {

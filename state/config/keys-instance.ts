@@ -1,58 +1,9 @@
 import { host } from './addresses.ts';
 import { key } from './key.ts';
-import { branch, choice, choices, flag, integer, orNone, path, subPath } from './kinds.ts';
-import { duration, size } from './quantities.ts';
+import { choice, flag, orNone, path } from './kinds.ts';
+import { duration } from './quantities.ts';
 
 const later = { effect: 'later' } as const;
-
-/** @see protocol.md 8 */
-export const artifactKeys = {
-  'artifact.protocols': key(choices(['https', 'ssh', 'http', 'git', 'file']), 'How git may reach a repository.', {
-    fallback: 'https,ssh,http',
-  }),
-  'artifact.branch': key(branch, 'What to check out. Without it: the branch the repository names as its HEAD.', {
-    example: 'master',
-  }),
-  'artifact.timeout': key(duration('s'), 'How long one clone or pull may take.', { fallback: '10m' }),
-  'artifact.max.bytes': key(orNone(size), 'How large a repository may be.', {
-    fallback: 'none',
-    example: '2g',
-    ...later,
-  }),
-  'artifact.clone.retries': key(integer(0, 1000), 'How often a failed clone is repeated; then with growing pauses.', {
-    fallback: '5',
-  }),
-  'artifact.clone.interval': key(duration('s', { leastMs: 0 }), 'The pause before a clone is repeated.', {
-    fallback: '10',
-  }),
-  'enable.artifact.update': key(flag, 'Whether to look for changes regularly, once artifacts are in place.', {
-    fallback: 'true',
-    ...later,
-  }),
-  'artifact.update.interval': key(duration('s'), 'How often to look for changes.', { fallback: '10', ...later }),
-  'auto.checkout': key(flag, 'Whether looking for changes pulls what is new in the repository.', {
-    fallback: 'true',
-    ...later,
-  }),
-  'auto.commit': key(flag, 'Whether local changes are committed and pushed. COMMIT_ENABLED wins over it.', {
-    fallback: 'false',
-    ...later,
-  }),
-  'enable.initial.artifact.backup': key(
-    flag,
-    'Whether to copy what is in the way of the first clone to <path>_backup.',
-    {
-      fallback: 'false',
-      ...later,
-    },
-  ),
-  'super.tenant.repository.path': key(subPath, 'Where the artifacts of the super tenant go, if multi-tenant.', {
-    fallback: '/repository/deployment/server/',
-  }),
-  'tenant.repository.path': key(subPath, 'Where the artifacts of the other tenants go, one folder each.', {
-    fallback: '/repository/tenants/',
-  }),
-};
 
 /** @see plugins.md */
 export const hookKeys = {
@@ -88,10 +39,9 @@ export const agentKeys = {
     'Whether SIGTERM takes the instance down, as containers want it, not the agent alone.',
     {
       fallback: 'false',
-      ...later,
     },
   ),
-  'termination.budget.sigterm': key(duration('s'), 'The budget in that case.', { fallback: '8', ...later }),
+  'termination.budget.sigterm': key(duration('s'), 'The budget in that case.', { fallback: '8' }),
   'log.level': key(choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace']), 'What is logged.', {
     fallback: 'info',
   }),

@@ -1,6 +1,7 @@
 import type { Key, ValueOf } from './key.ts';
+import { artifactKeys } from './keys-artifacts.ts';
 import { brokerKeys, healthKeys, platformKeys } from './keys-broker.ts';
-import { agentKeys, artifactKeys, hookKeys } from './keys-instance.ts';
+import { agentKeys, hookKeys } from './keys-instance.ts';
 import { identityKeys, scriptKeys } from './keys-launch.ts';
 
 /** Every key of the configuration, by its name in agent.conf and launch-params. A new key is declared in its group. */

@@ -1,16 +1,28 @@
 /**
  * The word that `word` was probably meant to be: the one with the fewest letters inserted, deleted, replaced or
- * swapped, case and the choice of `.`, `_` and `-` not counting. Null when none is near enough to be helpful.
+ * swapped, case and the choice of `.`, `_` and `-` not counting. Null when none is near enough to be helpful: of what
+ * follows the parts that both begin with, two letters or a third may differ.
  */
 export function nearestOf(word: string, known: Iterable<string>): string | null {
   const wanted = plain(word);
   let nearest: string | null = null;
-  let least = Math.max(2, Math.floor(wanted.length / 3)) + 1;
+  let least = Number.POSITIVE_INFINITY;
   for (const candidate of known) {
-    const distance = editDistance(wanted, plain(candidate));
-    if (distance < least) [nearest, least] = [candidate, distance];
+    const other = plain(candidate);
+    const distance = editDistance(wanted, other);
+    const mayDiffer = Math.max(2, Math.floor((wanted.length - sharedParts(wanted, other)) / 3));
+    if (distance <= mayDiffer && distance < least) [nearest, least] = [candidate, distance];
   }
   return nearest;
+}
+
+/** The length of the whole parts, dots included, with which both begin: `mb.tls.` */
+function sharedParts(one: string, other: string): number {
+  let length = 0;
+  for (let index = 0; index < one.length && one[index] === other[index]; index += 1) {
+    if (one[index] === '.') length = index + 1;
+  }
+  return length;
 }
 
 function plain(word: string): string {

@@ -12,24 +12,26 @@ const again = (event: 'InstanceStartedEvent' | 'InstanceActivatedEvent' | 'Insta
  */
 export const acceptance = vocabulary.createStateConfig({
   initial: 'fresh',
+  on: {
+    'raised.Decided': '.speaking',
+    StatusOut: [{ guard: 'isAllOut', target: '.fresh' }, { target: '.speaking' }],
+  },
   states: {
-    fresh: {
-      invoke: { id: 'acceptancePause', src: 'pause', input: { ms: showsAfterMs }, onDone: 'due' },
-      on: { 'raised.Decided': { target: 'fresh', reenter: true } },
-    },
+    /** Not all is out: what the platform shows was before that, and Started said twice may come after Activated. */
+    speaking: {},
+    fresh: { invoke: { id: 'acceptancePause', src: 'pause', input: { ms: showsAfterMs }, onDone: 'due' } },
     due: {
       on: {
-        'raised.Decided': 'fresh',
         MemberTold: [
-          { guard: 'isMaintenanceUnheard', target: 'fresh', actions: again('InstanceMaintenanceModeEvent') },
-          { guard: 'isActivatedUnheard', target: 'fresh', actions: again('InstanceActivatedEvent') },
+          { guard: 'isMaintenanceUnheard', target: 'speaking', actions: again('InstanceMaintenanceModeEvent') },
+          { guard: 'isActivatedUnheard', target: 'speaking', actions: again('InstanceActivatedEvent') },
           // Not active for the platform, so nothing is taken out of service by it.
           {
             guard: 'isAllUnheard',
-            target: 'fresh',
+            target: 'speaking',
             actions: [again('InstanceStartedEvent'), again('InstanceActivatedEvent')],
           },
-          { guard: 'isStartedUnheard', target: 'fresh', actions: again('InstanceStartedEvent') },
+          { guard: 'isStartedUnheard', target: 'speaking', actions: again('InstanceStartedEvent') },
         ],
       },
     },

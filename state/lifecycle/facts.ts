@@ -12,6 +12,10 @@ export const Deployment = z.object({
   /** Without user info. */
   repoUrl: z.string(),
   oldCommit: z.string().nullable(),
+  /** It was put in place before and had to go: never again by itself. */
+  rejected: z.boolean().catch(false),
+  /** Each commit has a folder of its own: once in place it must prove itself, and there may be a way back. */
+  isRelease: z.boolean().catch(false),
 });
 export type Deployment = z.infer<typeof Deployment>;
 
@@ -41,10 +45,24 @@ export const Facts = z.object({
   attempts: z.record(z.string(), z.number()).catch({}),
   /** Of those gates: the executables that are through already, as `<gate> <executable>`. */
   passedHooks: names,
+  /** Tenants that an event has named, whose repository has not been looked at since. */
+  asked: names,
   /** Tenants whose artifacts are in place, hook included. */
   deployed: names,
-  /** The deployment that was asked about, and once it was allowed placed, and then told of. */
-  unsettled: z.object({ found: Deployment, isAllowed: flag, isPlaced: z.boolean() }).nullable().catch(null),
+  /** Tenants whose last artifactUpdating or artifactUpdated did not succeed. `isVeto`: asking again by ourselves is no use. */
+  unsuccessful: z.record(z.string(), z.object({ commit: z.string(), isVeto: flag })).catch({}),
+  /** Tenants that have left the application, and whose content is to go. */
+  removals: names,
+  /** Tenants that have left, and whose content stays: in a single-tenant service it is what is served. */
+  left: names,
+  /**
+   * The deployment that was asked about, and once it was allowed placed, and then told of. `returned`: why the one before it
+   * had to go, when it is a return to an earlier commit.
+   */
+  unsettled: z
+    .object({ found: Deployment, isAllowed: flag, isPlaced: z.boolean(), returned: z.string().nullable().catch(null) })
+    .nullable()
+    .catch(null),
 });
 export type Facts = z.infer<typeof Facts>;
 

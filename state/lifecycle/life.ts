@@ -1,6 +1,7 @@
 import { reasonOf } from '../errors.ts';
+import { backOffMs } from './deployment-steps.ts';
 import { gateStates } from './gates.ts';
-import { backOffMs, gateInput, vocabulary } from './vocabulary.ts';
+import { gateInput, vocabulary } from './vocabulary.ts';
 
 /** Without an answer to Started for this long, it is said again while that is harmless. @see protocol.md section 4.5 */
 const startedAgainMs = 90_000;
@@ -188,6 +189,8 @@ const started = vocabulary.createStateConfig({
 const active = vocabulary.createStateConfig({
   id: 'active',
   initial: 'announcing',
+  // We have said that we leave, and lost that: a full disk, and then a kill.
+  on: { MemberTold: { guard: 'isShownLeaving', target: '#pendingTermination', actions: leave } },
   states: {
     announcing: {
       invoke: {

@@ -1,5 +1,5 @@
 import { acceptance } from './acceptance.ts';
-import { artifacts } from './artifacts.ts';
+import { artifacts, looks, retries } from './artifacts.ts';
 import { health } from './health.ts';
 import { hurry } from './hurry.ts';
 import { life } from './life.ts';
@@ -17,9 +17,17 @@ export const lifecycle = vocabulary.createMachine({
     ...input,
     ...facts,
     told: null,
-    wanted: [],
+    // Those that were refused are asked again: it may be why the agent was restarted.
+    asked: [...new Set([...facts.asked, ...Object.keys(facts.unsuccessful)])],
+    wanted: [...new Set([...facts.asked, ...Object.keys(facts.unsuccessful)])],
+    rested: [],
     deploying: null,
+    trigger: 'event',
+    refusal: null,
+    allowed: null,
     failedDeployments: {},
+    retryPauseMs: 0,
+    vainLooks: {},
     failedPortWaits: 0,
     notes: {},
   }),
@@ -35,5 +43,5 @@ export const lifecycle = vocabulary.createMachine({
       },
     },
   },
-  states: { life, artifacts, health, acceptance, hurry },
+  states: { life, artifacts, looks, retries, health, acceptance, hurry },
 });

@@ -15,6 +15,7 @@ export type Limits = {
   readonly hookTimeoutMs: number;
   readonly artifactTimeoutMs: number;
   readonly portsTimeoutMs: number;
+  readonly proofTimeoutMs: number;
   readonly terminationBudgetMs: number;
 };
 
@@ -49,6 +50,8 @@ const pauses: Readonly<Record<string, string>> = {
   artifactReminder: 'the moment to say again that it has started',
   portsPause: 'the moment to look at the ports again',
   artifactPause: 'the moment to try the repository again',
+  artifactRest: 'the end of a storm of events',
+  artifactInterval: 'the moment to look at the repositories',
   terminationBudget: 'the end of the time for leaving',
   activationDeadline: 'the moment to give up, unless it is active by then',
   hurryBudget: 'the end of the time that SIGTERM leaves',
@@ -61,8 +64,11 @@ export const endlessStates = [
   'life.obsolete.ended',
   'artifacts.idle',
   'artifacts.stopped',
+  'looks.ended',
+  'retries.calm',
   'health.silent',
   'acceptance.due',
+  'acceptance.speaking',
   'hurry.calm',
   'hurry.over',
 ] as const;
@@ -106,10 +112,16 @@ export function isKnownActor(id: string): boolean {
 export function isKnownState(state: string): boolean {
   // A gate that stays closed is told by its note, at once.
   const isEndless = endlessStates.some((endless) => endless === state) || state.endsWith('.blocked');
-  return isEndless || ofState(state, [state, 'artifacts.idle']) !== null;
+  return isEndless || ofState(state, [state, 'artifacts.idle', 'retries.calm']) !== null;
 }
 
-const noLimits: Limits = { hookTimeoutMs: 0, artifactTimeoutMs: 0, portsTimeoutMs: 0, terminationBudgetMs: 0 };
+const noLimits: Limits = {
+  hookTimeoutMs: 0,
+  artifactTimeoutMs: 0,
+  portsTimeoutMs: 0,
+  proofTimeoutMs: 0,
+  terminationBudgetMs: 0,
+};
 
 function ofActor(actor: RunningActor, limits: Limits): Patience {
   return (
@@ -139,6 +151,12 @@ function ofKnownActor({ id, input }: RunningActor, limits: Limits): Patience | n
       return artifact('git to fetch the artifact', limits.artifactTimeoutMs);
     case 'placeArtifact':
       return artifact('the artifact to be put in place', limits.artifactTimeoutMs);
+    case 'acceptArtifact':
+    case 'returnArtifact':
+    case 'removeArtifact':
+      return artifact('the files of an artifact to be tidied up', limits.artifactTimeoutMs);
+    case 'proveArtifact':
+      return ports(limits.proofTimeoutMs);
     case 'waitForPorts':
       return ports(limits.portsTimeoutMs);
     case 'publishStatistics':
@@ -151,7 +169,11 @@ function ofKnownActor({ id, input }: RunningActor, limits: Limits): Patience | n
 function ofState(state: string, states: readonly string[]): Patience | null {
   if (state === 'life.created.joining') return initialization;
   // With the event here, it is the repository that is waited for, and the artifacts region says so.
-  if (state === 'life.started.waitingForArtifacts' && states.includes('artifacts.idle')) return artifactEvent;
+  if (
+    state === 'life.started.waitingForArtifacts' &&
+    ['artifacts.idle', 'retries.calm'].every((it) => states.includes(it))
+  )
+    return artifactEvent;
   return null;
 }
 

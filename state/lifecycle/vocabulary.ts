@@ -1,93 +1,19 @@
 import { assign, fromPromise, raise, setup } from 'xstate';
+import { reasonOf } from '../errors.ts';
 import type { MemberStatus } from '../messages/member.ts';
-import { type Note, type Notes, withNote, withoutNote } from './condition.ts';
-import type { Deployment, Facts } from './facts.ts';
-
-/** The events this agent publishes about its own instance. @see protocol.md section 4.5 */
-export type StatusEvent =
-  | 'InstanceStartedEvent'
-  | 'InstanceActivatedEvent'
-  | 'InstanceMaintenanceModeEvent'
-  | 'InstanceReadyToShutdownEvent';
-
-/** The gates the lifecycle waits at. @see plugins.md, "The hooks" */
-export type Gate =
-  | 'lvsInterface'
-  | 'volumeMount'
-  | 'instanceStarting'
-  | 'startServers'
-  | 'artifactUpdating'
-  | 'artifactUpdated'
-  | 'instanceActivating'
-  | 'drain'
-  | 'clean';
-
-/** How a gate ended: open, or closed until its cause changes. `degraded`: passed, but somebody should look. */
-export type GateOutcome =
-  | { readonly kind: 'passed'; readonly degraded?: string }
-  | { readonly kind: 'blocked'; readonly reason: string };
-
-/** What the machine is told from outside. The raised ones are its own words from one region to the others. */
-export type LifecycleEvent =
-  /** `complete`: a complete topology says so. */
-  | { readonly type: 'MemberTold'; readonly status: MemberStatus | 'Absent'; readonly complete: boolean }
-  | { readonly type: 'ArtifactUpdated'; readonly tenantId: string }
-  /** `budgetMs`: leaving may take no longer than this, whatever else is configured; null for no such limit. */
-  | { readonly type: 'CleanupRequested'; readonly budgetMs: number | null }
-  | { readonly type: 'GateHeld'; readonly gate: Gate; readonly reason: string }
-  /** One executable of a gate is through, and another one is next. */
-  | { readonly type: 'HookPassed'; readonly gate: Gate; readonly executable: string }
-  /** Something about the agent itself that people should know, or no longer need to: the disk, the link. */
-  | { readonly type: 'Noticed'; readonly about: string; readonly note: Note | null }
-  | { readonly type: 'raised.Decided' }
-  | { readonly type: 'raised.Activated' }
-  | { readonly type: 'raised.Leaving' }
-  | { readonly type: 'raised.Departed' }
-  | { readonly type: 'raised.HurryOver' }
-  | { readonly type: 'raised.ArtifactsSettled' };
-
-/** The facts a life is created from. Durations in milliseconds. */
-export type LifecycleInput = {
-  readonly hasRepository: boolean;
-  readonly gates: { readonly lvsInterface: boolean; readonly volumeMount: boolean };
-  readonly activationDeadlineMs: number | null;
-  readonly terminationBudgetMs: number;
-  readonly cloneRetries: number;
-  readonly cloneRetryIntervalMs: number;
-  /** What an earlier run left of this life. `terminationBudgetMs` is then what is left of it. */
-  readonly facts: Facts;
-  /** Since InstanceStarted was last decided by an earlier run; null if it was not. */
-  readonly startedAgoMs: number | null;
-};
-
-/** Small, plain JSON; the facts of it go to the journal. */
-export type LifecycleContext = Omit<LifecycleInput, 'facts'> &
-  Facts & {
-    /** What the platform last said of this member; null until the first complete topology. */
-    readonly told: MemberStatus | 'Absent' | null;
-    /** Tenants whose repository is to be looked at, in order. */
-    readonly wanted: readonly string[];
-    /** The tenant whose repository is being looked at. */
-    readonly deploying: string | null;
-    /** Failed attempts by tenant, since the last one that worked. */
-    readonly failedDeployments: Readonly<Record<string, number>>;
-    readonly failedPortWaits: number;
-    readonly notes: Notes;
-  };
-
-/** What a gate is asked with. `attempt` counts from 1, also across restarts. */
-export type GateInput = {
-  readonly gate: Gate;
-  readonly attempt: number;
-  /** Its executables that are through already. */
-  readonly passed: readonly string[];
-  /** For the gates of an update. */
-  readonly found?: Deployment;
-  /** For drain and clean. */
-  readonly budgetMs?: number;
-};
-
-const backOffLimitMs = 60_000;
+import { type Note, withNote, withoutNote } from './condition.ts';
+import type {
+  Gate,
+  GateInput,
+  GateOutcome,
+  LifecycleContext,
+  LifecycleEvent,
+  LifecycleInput,
+  StatusEvent,
+  Trigger,
+} from './context.ts';
+import * as steps from './deployment-steps.ts';
+import type { Deployment } from './facts.ts';
 
 /** The words the machine is written in. What touches the world is provided by the agent. */
 export const vocabulary = setup({
@@ -101,8 +27,14 @@ export const vocabulary = setup({
     requestTopology: fromPromise<void>(notProvided),
     runGate: fromPromise<GateOutcome, GateInput>(notProvided),
     delivery: fromPromise<void, { event: StatusEvent; atMostMs: number | null }>(notProvided),
-    fetchArtifact: fromPromise<Deployment, { tenantId: string }>(notProvided),
+    fetchArtifact: fromPromise<Deployment, { tenantId: string; trigger: Trigger }>(notProvided),
     placeArtifact: fromPromise<void, { found: Deployment }>(notProvided),
+    /** Whether what is new in place works: the ports answer, or come back in time. */
+    proveArtifact: fromPromise<void>(notProvided),
+    acceptArtifact: fromPromise<void, { found: Deployment }>(notProvided),
+    /** Back to the last commit that worked; answers which that is. */
+    returnArtifact: fromPromise<Deployment, { found: Deployment; reason: string }>(notProvided),
+    removeArtifact: fromPromise<void, { tenantId: string }>(notProvided),
     waitForPorts: fromPromise<void>(notProvided),
     publishStatistics: fromPromise<void>(notProvided),
     flushOutbox: fromPromise<void>(notProvided),
@@ -118,19 +50,38 @@ export const vocabulary = setup({
     notice: assign(({ context, event }) => {
       if (event.type !== 'Noticed') return {};
       const { about, note } = event;
+      // What is waited for behind the back of a service that serves is nobody's trouble.
+      if (note?.condition === 'waiting' && context.activated) return {};
       return { notes: note === null ? withoutNote(context.notes, about) : withNote(context.notes, { about, ...note }) };
     }),
     note: assign(({ context }, note: Note & { readonly about: string }) => ({
       notes: withNote(context.notes, note),
     })),
-    lookAgain: assign(({ context, event }) => {
-      const tenants = [context.deploying ?? undefined, event.type === 'ArtifactUpdated' ? event.tenantId : undefined];
-      const wanted = new Set([...context.wanted, ...tenants.filter((tenantId) => tenantId !== undefined)]);
-      return { wanted: [...wanted], deploying: null, unsettled: null };
-    }),
-    allow: assign(({ context: { unsettled } }) =>
-      unsettled === null ? {} : { unsettled: { ...unsettled, isAllowed: true } },
+    ask: assign(({ context, event }) => (event.type === 'ArtifactUpdated' ? steps.ask(context, event.tenantId) : {})),
+    lookAt: assign(({ context, event }) =>
+      event.type === 'RepositoryTold' ? steps.lookAt(context, event.tenantId) : {},
     ),
+    forget: assign(({ context, event }) =>
+      event.type === 'SignUpRemoved' ? steps.forget(context, event.tenantId) : {},
+    ),
+    lookAtAll: assign(({ context }) => steps.lookAtAll(context)),
+    lookAtFailed: assign(({ context }) => steps.lookAtFailed(context)),
+    takeNext: assign(({ context }) => steps.takeNext(context)),
+    rest: assign(({ context }) => steps.rest(context)),
+    find: assign(({ context }, step: { found: Deployment; isAllowed: boolean }) => steps.find(context, step)),
+    allow: assign(({ context }) => steps.allow(context)),
+    markPlaced: assign(({ context }) => steps.markPlaced(context)),
+    doubt: assign(({ context }, { gate }: { gate: Gate }) => steps.doubt(context, gate)),
+    refuse: assign((_, { gate, outcome }: { gate: Gate; outcome: GateOutcome }) => steps.refuse(gate, outcome)),
+    refuseUnproven: assign((_, { error }: { error: unknown }) => ({
+      refusal: { reason: reasonOf(error), isVeto: true },
+    })),
+    hold: assign(({ context }) => steps.hold(context)),
+    takeBack: assign(({ context }, { found }: { found: Deployment }) => steps.takeBack(context, found)),
+    settle: assign(({ context }) => steps.settle(context)),
+    settleUnchanged: assign(({ context }, { found }: { found: Deployment }) => steps.settleUnchanged(context, found)),
+    failDeployment: assign(({ context }, { error }: { error: unknown }) => steps.fail(context, error)),
+    endRemoval: assign(({ context }, { error }: { error: unknown }) => steps.endRemoval(context, error)),
     passHook: assign(({ context, event }) => {
       if (event.type !== 'HookPassed') return {};
       return { passedHooks: [...new Set([...context.passedHooks, `${event.gate} ${event.executable}`])] };
@@ -151,12 +102,14 @@ export const vocabulary = setup({
     raiseDeparted: raise({ type: 'raised.Departed' }),
     raiseHurryOver: raise({ type: 'raised.HurryOver' }),
     raiseArtifactsSettled: raise({ type: 'raised.ArtifactsSettled' }),
+    raiseDeploymentFailed: raise({ type: 'raised.DeploymentFailed' }),
   },
   guards: {
     isInitialized: ({ context }) => context.told === 'Initialized',
     isStarting: ({ context }) => context.told === 'Starting',
     isActive: ({ context }) => context.told === 'Active',
     isLeaving: ({ context }) => context.told === 'In_Maintenance' || context.told === 'ReadyToShutDown',
+    isShownLeaving: ({ event }) => shows(event, 'In_Maintenance') || shows(event, 'ReadyToShutDown'),
     hasVirtualInterface: ({ context }) => context.gates.lvsInterface,
     hasVolumes: ({ context }) => context.gates.volumeMount,
     artifactsAreInPlace: ({ context }) => !context.hasRepository || context.deployed.length > 0,
@@ -164,15 +117,24 @@ export const vocabulary = setup({
       context.wanted.length === 0 &&
       context.deploying === null &&
       (context.told === 'Initialized' || context.told === 'Starting'),
-    isNews: ({ context }, { found }: { found: Deployment }) =>
-      found.changed ||
-      found.tenantId in context.failedDeployments ||
-      !(context.activated || context.deployed.includes(found.tenantId)),
-    isAllowed: ({ context: { unsettled } }, { found }: { found: Deployment }) =>
-      unsettled?.isAllowed === true &&
-      unsettled.found.tenantId === found.tenantId &&
-      unsettled.found.commit === found.commit,
-    isWanted: ({ context }) => mayDeploy(context) && context.wanted.length > 0,
+    isNews: ({ context }, { found }: { found: Deployment }) => steps.isNews(context, found),
+    isAllowed: ({ context: { allowed } }, { found }: { found: Deployment }) =>
+      allowed?.tenantId === found.tenantId && allowed.commit === found.commit && !found.rejected,
+    isWanted: ({ context }) => mayDeploy(context) && steps.nextOf(context) !== undefined,
+    isRemovalDue: ({ context }) => context.removals.length > 0,
+    isAtWorkOn: ({ context, event }) => event.type === 'SignUpRemoved' && steps.isAtWorkOn(context, event.tenantId),
+    /** There is a commit that worked before. A return that is refused in its turn leads nowhere. */
+    mayReturn: ({ context: { unsettled } }) =>
+      unsettled?.isPlaced === true &&
+      unsettled.returned === null &&
+      unsettled.found.isRelease &&
+      unsettled.found.oldCommit !== null,
+    needsNoProof: ({ context: { unsettled } }) =>
+      unsettled === null ||
+      !unsettled.found.isRelease ||
+      unsettled.found.oldCommit === null ||
+      unsettled.returned !== null,
+    needsNoWord: ({ context: { unsettled } }) => unsettled === null || !unsettled.found.isRelease,
     wasPlaced: ({ context }) => mayDeploy(context) && context.unsettled?.isPlaced === true,
     wasAllowed: ({ context }) => mayDeploy(context) && context.unsettled?.isAllowed === true,
     wasFound: ({ context }) => mayDeploy(context) && context.unsettled !== null,
@@ -189,6 +151,7 @@ export const vocabulary = setup({
     isAllUnheard: ({ context, event }) => isServing(context) && shows(event, 'Initialized'),
     isStartedUnheard: ({ context, event }) =>
       context.started && !context.activated && !context.leaving && shows(event, 'Initialized'),
+    isAllOut: ({ event }) => event.type === 'StatusOut' && event.left === 0,
     isUntold: ({ context }) => context.told === null,
     isDegraded: (_, { outcome }: { outcome: GateOutcome }) =>
       outcome.kind === 'passed' && outcome.degraded !== undefined,
@@ -198,9 +161,10 @@ export const vocabulary = setup({
   },
 });
 
-/** `baseMs`, doubled per failure, up to a minute. */
-export function backOffMs(failures: number, baseMs: number): number {
-  return Math.min(backOffLimitMs, baseMs * 2 ** Math.min(failures - 1, 16));
+/** Between the fetch and the end of the hook there is always one. */
+export function foundIn({ unsettled }: LifecycleContext): Deployment {
+  if (unsettled === null) throw new Error('nothing was fetched');
+  return unsettled.found;
 }
 
 /** What a gate is asked with, from what is known. */
@@ -216,8 +180,8 @@ export function isOfUpdate(gate: Gate): boolean {
 }
 
 /** Once the start hooks are through, files may change. */
-function mayDeploy({ activated, leaving, passedGates }: LifecycleContext): boolean {
-  return !leaving && (activated || passedGates.includes('startServers'));
+function mayDeploy({ activated, leaving, departed, passedGates }: LifecycleContext): boolean {
+  return !leaving && !departed && (activated || passedGates.includes('startServers'));
 }
 
 function isServing({ activated, leaving }: LifecycleContext): boolean {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'vitest';
 import { type Artifacts, type ArtifactsConfig, createArtifacts } from '../../agent/artifacts/artifacts.ts';
-import type { Fetched } from '../../agent/artifacts/clones.ts';
+import type { Fetched } from '../../agent/artifacts/fetched.ts';
 import { createLog } from '../../agent/log.ts';
 import { Secret } from '../../state/secret.ts';
 import { type GitServer, startGitServer, type TestRepository } from './git-server.ts';
@@ -59,6 +59,16 @@ const defaults: Omit<ArtifactsConfig, 'path'> = {
   protocols: ['https', 'ssh', 'http'],
   branch: null,
   timeoutMs: 20_000,
+  maxBytes: null,
+  autoCheckout: true,
+  commitEnabled: false,
+  commitIdentity: { name: 'cartridge-agent', email: 'cartridge-agent@localhost' },
+  drift: 'report',
+  verify: { policy: 'none', signersFile: null },
+  backup: false,
+  layout: 'in-place',
+  releasesKept: 3,
+  ssh: { key: null, knownHosts: null },
   superTenantPath: '/repository/deployment/server/',
   tenantPath: '/repository/tenants/',
 };

@@ -1,9 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -13,10 +14,16 @@ const execute = promisify(execFile);
 /** How the server answers: as git does, or in one of the ways git servers fail. */
 export type GitServerMode =
   | { kind: 'serve' }
+  /** As servers before 2018 do: only what has a name is given out. */
+  | { kind: 'old' }
+  /** As a plain web server does: the files of the repository, and no answer of git. */
+  | { kind: 'files' }
   /** Takes every request and says nothing. */
   | { kind: 'hang' }
   /** Says nothing more, or closes the connection, after that much of a pack. */
   | { kind: 'stall' | 'die'; afterBytes: number }
+  /** One wrong byte in each answer that is that long. */
+  | { kind: 'corrupt'; atByte: number }
   | { kind: 'status'; status: number }
   /** To the same path there. */
   | { kind: 'redirect'; to: string };
@@ -33,6 +40,8 @@ export interface GitServer extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`, without a slash at the end. */
   readonly url: string;
   readonly requests: readonly GitRequest[];
+  /** Of all answers so far, as far as they were handed to the network. */
+  readonly sentBytes: number;
   mode: GitServerMode;
   /** When set, nobody else is let in. */
   account: { user: string; password: string } | null;
@@ -51,6 +60,8 @@ export interface TestRepository {
   forget(): Promise<void>;
   /** Commits to that branch from now on; `asHead`: it is the default one too. */
   startBranch(name: string, options?: { asHead?: boolean }): Promise<void>;
+  /** Runs git there, and returns its output without blanks at the ends. */
+  git(...args: string[]): Promise<string>;
 }
 
 /** Starts a server with no repository; it stops, and all it has is removed, when disposed. */
@@ -58,6 +69,7 @@ export async function startGitServer(): Promise<GitServer> {
   const root = await mkdtemp(join(tmpdir(), 'git-server-'));
   const backend = join((await execute('git', ['--exec-path'])).stdout.trim(), 'git-http-backend');
   const requests: GitRequest[] = [];
+  const connections: Socket[] = [];
   const http = createServer((request, response) => {
     const { method = '', url = '', headers } = request;
     requests.push({ method, url, authorization: headers.authorization ?? null });
@@ -65,6 +77,7 @@ export async function startGitServer(): Promise<GitServer> {
     response.on('error', () => {});
     answer(request, response, { server, backend, root }).catch(() => void response.destroy());
   });
+  http.on('connection', (connection) => connections.push(connection));
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
   const address = http.address();
@@ -73,6 +86,9 @@ export async function startGitServer(): Promise<GitServer> {
   const server: GitServer = {
     url,
     requests,
+    get sentBytes() {
+      return connections.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
+    },
     mode: { kind: 'serve' },
     account: null,
     refusesCredentials: false,
@@ -98,6 +114,8 @@ export async function createRepository(folder: string, url: string): Promise<Tes
   };
   const git = async (...args: string[]) => (await execute('git', args, { env, cwd: files })).stdout.trim();
   await execute('git', ['init', '--quiet', '--bare', '--initial-branch=main', folder]);
+  // Whoever may fetch may push.
+  await git('config', 'http.receivepack', 'true');
   let branch = 'main';
 
   return {
@@ -121,6 +139,7 @@ export async function createRepository(folder: string, url: string): Promise<Tes
       branch = next;
       if (asHead) await git('symbolic-ref', 'HEAD', `refs/heads/${next}`);
     },
+    git,
   };
 }
 
@@ -146,7 +165,15 @@ async function answer(request: IncomingMessage, response: ServerResponse, site: 
   if (refused) {
     return void response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
   }
+  if (mode.kind === 'files') return await serveFile(request, response, site);
   await runBackend(request, response, site);
+}
+
+/** Needs `git update-server-info` in the repository. */
+async function serveFile(request: IncomingMessage, response: ServerResponse, { server, root }: Site): Promise<void> {
+  const { pathname } = new URL(request.url ?? '/', server.url);
+  const content = await readFile(join(root, normalize(decodeURIComponent(pathname)))).catch(() => null);
+  response.writeHead(content === null ? 404 : 200, { 'content-type': 'application/octet-stream' }).end(content ?? '');
 }
 
 function basic({ user, password }: { user: string; password: string }): string {
@@ -168,7 +195,7 @@ async function runBackend(request: IncomingMessage, response: ServerResponse, si
       CONTENT_TYPE: request.headers['content-type'] ?? '',
       CONTENT_LENGTH: request.headers['content-length'],
       HTTP_CONTENT_ENCODING: request.headers['content-encoding'],
-      GIT_PROTOCOL: [request.headers['git-protocol'] ?? ''].flat().join(':'),
+      GIT_PROTOCOL: site.server.mode.kind === 'old' ? '' : [request.headers['git-protocol'] ?? ''].flat().join(':'),
     },
   });
   response.on('close', () => void backend.kill('SIGKILL'));
@@ -201,6 +228,7 @@ function headersFirst(response: ServerResponse): Transform {
 }
 
 function failing(mode: GitServerMode, response: ServerResponse): Transform {
+  if (mode.kind === 'corrupt') return corrupting(mode.atByte);
   let leftBytes = mode.kind === 'stall' || mode.kind === 'die' ? mode.afterBytes : Number.POSITIVE_INFINITY;
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -209,6 +237,18 @@ function failing(mode: GitServerMode, response: ServerResponse): Transform {
       if (mode.kind === 'die') response.destroy();
       this.push(chunk.subarray(0, chunk.length + leftBytes));
       // Stalled: `done` is never called, so nothing more comes, and nothing ends.
+    },
+  });
+}
+
+function corrupting(atByte: number): Transform {
+  let passedBytes = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      const at = atByte - passedBytes;
+      passedBytes += chunk.length;
+      if (at >= 0 && at < chunk.length) chunk.writeUInt8(chunk.readUInt8(at) ^ 1, at);
+      done(null, chunk);
     },
   });
 }

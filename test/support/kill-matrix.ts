@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Gate } from '../../state/lifecycle/vocabulary.ts';
+import type { Gate } from '../../state/lifecycle/context.ts';
 import type { GitServer } from './git-server.ts';
 import { hasMosquitto } from './mosquitto.ts';
 import { type Attack, type Ended, liveOnce, type Traced } from './whole-life.ts';

@@ -1,0 +1,125 @@
+import type { Trigger } from '../../state/lifecycle/context.ts';
+import type { Log } from '../log.ts';
+import { commitLocal, commitMessage } from './commit.ts';
+import { download, tagRef, tagRefs } from './download.ts';
+import type { Drift, Fetched } from './fetched.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import type { GitProgress } from './git.ts';
+import type { Identity } from './identity.ts';
+import type { Site } from './layout.ts';
+import { checkTreeSize } from './limits.ts';
+import type { DriftPolicy } from './place.ts';
+import { readCommitFacts } from './provenance.ts';
+import { reconcile } from './reconcile.ts';
+import { configure, initRepository, isOurs, knownCommit, pathsBetween } from './repository.ts';
+import { type VerifyPolicy, verifyCommit } from './verify.ts';
+import type { Wish } from './wish.ts';
+
+/** What a look at a repository depends on. */
+export interface FetchConfig {
+  /** Branch, tag, or commit by its whole id; null for the default branch of each repository. */
+  readonly branch: string | null;
+  readonly maxBytes: number | null;
+  /** Whether regular looks bring what is new; those that an event asks for always do. */
+  readonly autoCheckout: boolean;
+  readonly commitEnabled: boolean;
+  readonly commitIdentity: Identity;
+  readonly drift: DriftPolicy;
+  readonly verify: { readonly policy: VerifyPolicy; readonly signersFile: string | null };
+}
+
+export interface FetchJob {
+  /** `event` unless it is told. */
+  readonly trigger?: Trigger;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: GitProgress) => void;
+}
+
+const changedPathsAtMost = 10_000;
+
+/**
+ * One look at a repository: commits what is changed here, brings what is new there, brings both together, and checks what
+ * came of it. No file in place is touched, but those that have drifted, if they are to be put back.
+ *
+ * @see protocol.md 8.3, 8.4
+ */
+export async function lookAt(
+  site: Site,
+  wish: Wish,
+  job: FetchJob & { config: FetchConfig; isRelease: boolean; log: Log },
+): Promise<Fetched> {
+  const { config, isRelease } = job;
+  const { repository } = site;
+  if (!(await isOurs(repository.folder))) await initRepository(repository, config);
+  await configure(repository, wish.url);
+  const drift = job.trigger === 'interval' && !config.commitEnabled ? await lookForDrift(site, config) : null;
+  const { commit, signedBy } = await bring(site, wish, job);
+
+  const oldCommit = await site.placed();
+  // The clone of releases may have been made again; in place, a commit that is lost is damage.
+  const before = isRelease ? await knownCommit(repository, oldCommit) : oldCommit;
+  const paths = oldCommit === commit ? [] : await pathsBetween(repository, before, commit);
+  // Another commit with the same files is nothing to tell anybody, but it is the one in place from now on.
+  if (oldCommit !== null && oldCommit !== commit && paths.length === 0 && !isRelease) await site.place(commit);
+  const changed = isRelease ? oldCommit !== commit : paths.length > 0 || oldCommit === null;
+  const { authorDate, subject } = await readCommitFacts(repository, commit);
+  const { tenantId, path, repoUrl } = wish;
+  return {
+    ...{ tenantId, path, repoUrl, oldCommit, newCommit: commit, changed, authorDate, subject, signedBy, isRelease },
+    changedPaths: paths.slice(0, changedPathsAtMost),
+    fingerprint: changed ? await fingerprintOf(repository, commit) : null,
+    rejection: await site.rejectionOf(commit),
+    drift,
+  };
+}
+
+/** The commit that should be in place. */
+async function bring(
+  site: Site,
+  wish: Wish,
+  { config, trigger, onProgress, log }: Parameters<typeof lookAt>[2],
+): Promise<{ commit: string; signedBy: string | null }> {
+  const { repository } = site;
+  const { commitEnabled, branch, maxBytes, verify, commitIdentity: identity } = config;
+  if (commitEnabled && (await site.placed()) !== null) {
+    await commitLocal(repository, { identity, message: commitMessage(wish), log });
+  }
+  const placed = await site.placed();
+  if (trigger === 'interval' && !config.autoCheckout && !commitEnabled && placed !== null)
+    return { commit: placed, signedBy: null };
+
+  let signedBy: string | null = null;
+  const fetch = async () => {
+    const { commit, tag } = await download(repository, {
+      ref: branch,
+      credential: wish.credential,
+      // Local commits are repeated upon what both sides have in common.
+      isShallow: !commitEnabled,
+      limits: { maxBytes },
+      withTags: verify.policy === 'signed-tag',
+      ...(onProgress && { onProgress }),
+    });
+    // A tag that was asked for by name must be that one: else an old release could come under a new label.
+    const tags = tag === null ? { tagRefs: [tagRefs] } : { tagRefs: [tagRef], tagName: branch };
+    const signer = await verifyCommit(repository, commit, { ...verify, ...tags });
+    signedBy = signer?.principal ?? null;
+    await checkTreeSize(repository, commit, maxBytes);
+    return commit;
+  };
+  const fetched = await fetch();
+  if (!commitEnabled || placed === null) return { commit: fetched, signedBy };
+  const { credential, tenantId, repoUrl, path } = wish;
+  const involved = { tenantId, repoUrl, path };
+  const { newCommit } = await reconcile(repository, {
+    ...{ fetched, branch, credential, identity, involved },
+    refetch: fetch,
+  });
+  return { commit: newCommit, signedBy };
+}
+
+async function lookForDrift(site: Site, { drift: policy }: FetchConfig): Promise<Drift> {
+  const paths = policy === 'keep' ? [] : await site.drift();
+  const restored = policy === 'restore' && paths.length > 0;
+  if (restored) await site.restore(paths);
+  return { paths, restored };
+}

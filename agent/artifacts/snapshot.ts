@@ -1,0 +1,154 @@
+import { copyFile, lstat, rm, stat, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Repository } from './repository.ts';
+
+/** An index of our own: what we do in it touches no file, and nobody who works in the clone sees it. */
+export interface OwnIndex {
+  /** Makes git use it. */
+  readonly environment: Readonly<{ GIT_INDEX_FILE: string }>;
+}
+
+/** Has an index that holds the files of `commit`, and knows which of them are unchanged in place. */
+export async function withIndexOf<T>(
+  repository: Repository,
+  commit: string,
+  work: (index: OwnIndex) => Promise<T>,
+): Promise<T> {
+  const file = join(repository.folder, '.git', 'cartridge-agent-index');
+  const environment = { GIT_INDEX_FILE: file };
+  try {
+    await removeIndex(file);
+    await copyIndex(repository, file);
+    await repository.run(['read-tree', '--reset', commit], { environment });
+    // A hook that changed owners or times has not changed files; without this, git takes it so.
+    await repository.run(['update-index', '-q', '--refresh'], { environment });
+    return await work({ environment });
+  } finally {
+    await removeIndex(file);
+  }
+}
+
+/** Paths of the index whose files in place are others, or are gone; in git's order. */
+export async function readChanged({ run }: Repository, { environment }: OwnIndex): Promise<string[]> {
+  // To look into a submodule, git would run with the configuration that somebody has put there.
+  const args = ['diff-files', '-z', '--name-only', '--no-renames', '--ignore-submodules=all'];
+  return pathsOf(await run(args, { environment }));
+}
+
+/** What of the files in place goes into a tree. */
+export interface Wanted {
+  /** Files the index does not have: all but the ignored ones, or those it is true for. */
+  readonly untracked: 'unignored' | ((path: string) => boolean);
+}
+
+/**
+ * Takes the files in place into the index, as they are now, and makes a tree of it. Other repositories below are left
+ * out.
+ */
+export async function takeTree(
+  repository: Repository,
+  index: OwnIndex,
+  { untracked }: Wanted,
+): Promise<{ tree: string; leftOut: readonly string[] }> {
+  const { run } = repository;
+  const { environment } = index;
+  const leftOut = [...(await readSubmodules(repository, index))];
+  if (untracked === 'unignored') leftOut.push(...(await readForeign(repository, index)));
+  const input = [':/', ...leftOut.map((path) => `:(top,exclude,literal)${path}`)].map((spec) => `${spec}\0`).join('');
+  const which = untracked === 'unignored' ? '--all' : '--update';
+  await run(['add', which, '--pathspec-from-file=-', '--pathspec-file-nul'], { environment, input });
+  if (untracked !== 'unignored') await addUntracked(repository, index, untracked);
+  return { tree: (await run(['write-tree'], { environment })).trim(), leftOut };
+}
+
+/** The tree that `tree` is when `paths` are as `other` has them; whatever is above or below them gives way. */
+export async function treeWith(
+  repository: Repository,
+  tree: string,
+  { paths, other }: { paths: readonly string[]; other: string },
+): Promise<string> {
+  if (paths.length === 0) return tree;
+  const { run } = repository;
+  const file = join(repository.folder, '.git', 'cartridge-agent-index-of-tree');
+  const environment = { GIT_INDEX_FILE: file };
+  const wanted = new Set(paths);
+  const entries = (await run(['ls-tree', '-r', '-z', other])).split('\0');
+  const input = [
+    ...paths.map((path) => `0 ${'0'.repeat(40)}\t${path}`),
+    ...entries.filter((entry) => wanted.has(entry.slice(entry.indexOf('\t') + 1))),
+  ];
+  try {
+    await removeIndex(file);
+    await run(['read-tree', tree], { environment });
+    await run(['update-index', '-z', '--index-info'], { environment, input: `${input.join('\0')}\0` });
+    return (await run(['write-tree'], { environment })).trim();
+  } finally {
+    await removeIndex(file);
+  }
+}
+
+/** A test for paths that are one of `paths`, or above or below one. */
+export function isRelatedTo(paths: readonly string[]): (path: string) => boolean {
+  const known = new Set(paths);
+  const above = new Set(paths.flatMap(parentsOf));
+  return (path) => known.has(path) || above.has(path) || parentsOf(path).some((parent) => known.has(parent));
+}
+
+export function pathsOf(output: string): string[] {
+  return output.split('\0').filter((path) => path !== '');
+}
+
+/** With what git knows of the files: without it, each look would read all of them. */
+async function copyIndex({ folder }: Repository, to: string): Promise<void> {
+  const from = join(folder, '.git', 'index');
+  const written = await stat(from).catch(() => null);
+  if (written === null) return;
+  await copyFile(from, to);
+  // Files that are not older than the index are read again: those that changed in the very second it was written.
+  await utimes(to, written.atime, new Date(written.mtimeMs - 1_000));
+}
+
+async function removeIndex(file: string): Promise<void> {
+  await Promise.all([file, `${file}.lock`].map((name) => rm(name, { force: true })));
+}
+
+async function readSubmodules({ run }: Repository, { environment }: OwnIndex): Promise<string[]> {
+  const entries = pathsOf(await run(['ls-files', '--stage', '-z'], { environment }));
+  return entries.filter((entry) => entry.startsWith('160000 ')).map((entry) => entry.slice(entry.indexOf('\t') + 1));
+}
+
+/** Repositories of others, which git lists with a slash at the end, and what is only here while the agent works. */
+async function readForeign({ run }: Repository, { environment }: OwnIndex): Promise<string[]> {
+  const untracked = pathsOf(await run(['ls-files', '--others', '--exclude-standard', '-z'], { environment }));
+  const foreign = untracked.flatMap((path) => {
+    const [ours] = /^(?:.*\/)?\.cartridge-agent-[^/]*/.exec(path) ?? [];
+    return ours ?? (path.endsWith('/') ? path.slice(0, -1) : []);
+  });
+  return [...new Set(foreign)];
+}
+
+async function addUntracked(
+  { folder, run }: Repository,
+  { environment }: OwnIndex,
+  isWanted: (path: string) => boolean,
+): Promise<void> {
+  const untracked = pathsOf(await run(['ls-files', '--others', '-z'], { environment })).filter(isWanted);
+  const files = await Promise.all(untracked.map(async (path) => await isFile(join(folder, path))));
+  const input = untracked.filter((_, index) => files[index]).map((path) => `${path}\0`);
+  if (input.length === 0) return;
+  await run(['update-index', '--add', '--remove', '--replace', '-z', '--stdin'], {
+    environment,
+    input: input.join(''),
+  });
+}
+
+function parentsOf(path: string): string[] {
+  const parent = dirname(path);
+  return parent === '.' ? [] : [parent, ...parentsOf(parent)];
+}
+
+/** What git can take into a commit: neither sockets, nor other repositories. */
+async function isFile(path: string): Promise<boolean> {
+  const entry = await lstat(path).catch(() => null);
+  return entry?.isFile() === true || entry?.isSymbolicLink() === true;
+}

@@ -1,0 +1,249 @@
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, beforeEach, describe, expect } from 'vitest';
+import { ownMember, shop } from '../agent/demo/story.ts';
+import { type GitServer, startGitServer, type TestRepository } from './support/git-server.ts';
+import { type Agent, type InstanceOptions, type Life, lifeTest as test } from './support/life.ts';
+
+const account = { user: 'deploy', password: 's3cret-P@ss' };
+const updated = 'echo "updated $(cat $STRATOS_APPLICATION_PATH/index.html)" >> $TRACE';
+const often = { 'artifact.update.interval': '200ms' };
+const never = { 'enable.artifact.update': 'false' };
+
+let server: GitServer;
+let repository: TestRepository;
+let repositories = 0;
+
+beforeAll(async () => {
+  server = await startGitServer();
+  server.account = account;
+  return () => server[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  repositories += 1;
+  repository = await server.createRepository(`shop-${repositories}.git`);
+  await repository.commit({ 'index.html': 'first', 'config.php': 'a' });
+});
+
+describe('an artifact that is in place', () => {
+  test('is updated by itself, hooks are told, and a look that finds nothing tells nobody', async ({ life }) => {
+    const { agent } = await serving(life, { conf: often, hooks: { 'ArtifactUpdatedEvent.sh': updated } });
+
+    await repository.commit({ 'index.html': 'second' });
+    await expect.poll(agent.trace).toEqual(['updated first', 'updated second']);
+    await looks(2);
+    const lines = journalOf(life).length;
+    await looks(3);
+
+    expect(agent.trace()).toEqual(['updated first', 'updated second']);
+    expect(journalOf(life).length).toBe(lines);
+  });
+
+  test('is looked at twice at most in a storm of a hundred events', async ({ life }) => {
+    const { agent, platform } = await serving(life, { conf: never });
+    const before = fetchesOf(agent);
+
+    await Promise.all(Array.from({ length: 100 }, () => platform.artifactUpdated()));
+    await repository.commit({ 'index.html': 'after the storm' });
+    await platform.artifactUpdated();
+    await expect.poll(() => contentOf(life)).toBe('after the storm');
+
+    expect(fetchesOf(agent) - before).toBeLessThanOrEqual(2);
+  });
+
+  test('has its changed files told once, in the log, to the hooks, and in the history', async ({ life }) => {
+    const hooks = { 'artifactDrifted/10-tell': 'cat >> $TRACE' };
+    const { agent } = await serving(life, { conf: often, hooks });
+
+    await writeFile(join(life.applicationPath, 'config.php'), 'changed');
+    await expect.poll(() => agent.trace().length).toBeGreaterThan(0);
+    await looks(5);
+
+    expect(agent.trace().join()).toContain('"changedPaths":["config.php"]');
+    expect(agent.lines.filter(({ event }) => event === 'artifact.drifted')).toHaveLength(1);
+    expect(recordsOf(life)).toMatchObject([{ what: 'placed' }, { what: 'drifted', paths: ['config.php'] }]);
+    expect(await readFile(join(life.applicationPath, 'config.php'), 'utf8')).toBe('changed');
+  });
+
+  test('has its changed files put back, if so wanted', async ({ life }) => {
+    await serving(life, { conf: { ...often, 'artifact.drift': 'restore' } });
+
+    await writeFile(join(life.applicationPath, 'config.php'), 'changed');
+
+    await expect.poll(() => readFileSync(join(life.applicationPath, 'config.php'), 'utf8')).toBe('a');
+  });
+
+  test('has its changed files committed and pushed, if so wanted', async ({ life }) => {
+    await serving(life, { conf: often, params: { COMMIT_ENABLED: 'true' } });
+
+    await writeFile(join(life.applicationPath, 'upload.txt'), 'from here');
+
+    await expect.poll(() => repository.git('show', 'HEAD:upload.txt').catch(() => '')).toBe('from here');
+    await repository.commit({ 'index.html': 'from there', 'upload.txt': 'from here' });
+    await expect.poll(() => contentOf(life)).toBe('from there');
+    expect(readFileSync(join(life.applicationPath, 'upload.txt'), 'utf8')).toBe('from here');
+  });
+
+  test('is looked at again by an agent that was killed, though nobody sends its event again', async ({ life }) => {
+    const first = await serving(life, { conf: never });
+    server.mode = { kind: 'hang' };
+    await repository.commit({ 'index.html': 'second' });
+    await first.platform.artifactUpdated();
+    await expect.poll(() => journalOf(life).join('\n')).toContain('"asked":["1"]');
+    process.kill(first.agent.pid, 'SIGKILL');
+    await first.agent.exited;
+    server.mode = { kind: 'serve' };
+
+    await life.agent(optionsFor({ conf: never }));
+
+    await expect.poll(() => contentOf(life)).toBe('second');
+    expect(journalOf(life).join('\n')).not.toContain(account.password);
+  });
+});
+
+describe('an update that is refused', () => {
+  test('by a failing script is told again with the next event, though nothing has changed', async ({ life }) => {
+    const failing = `${updated}; [ -e $STRATOS_APPLICATION_PATH/../good ]`;
+    const { agent, platform } = await serving(life, { conf: never, hooks: { 'ArtifactUpdatedEvent.sh': failing } });
+    expect(agent.trace()).toEqual(['updated first']);
+
+    await writeFile(join(life.folder, 'good'), '');
+    await platform.artifactUpdated();
+    await expect.poll(agent.trace).toEqual(['updated first', 'updated first']);
+    await agent.logged(({ event, condition }) => event === 'lifecycle.condition' && condition === 'ok');
+    const before = fetchesOf(agent);
+    await platform.artifactUpdated();
+    await expect.poll(() => fetchesOf(agent)).toBeGreaterThan(before);
+
+    expect(agent.trace()).toEqual(['updated first', 'updated first']);
+  });
+
+  test('by a veto holds up until there is another commit', async ({ life }) => {
+    const policy = 'grep -q bad $TRACE.next 2>/dev/null && echo \'{"veto":"not today"}\' >&3; true';
+    const { agent } = await serving(life, { conf: often, hooks: { 'artifactUpdating/10-policy': policy } });
+    await writeFile(join(life.folder, 'trace.next'), 'bad');
+
+    await repository.commit({ 'index.html': 'second' });
+    await agent.logged(({ event, condition }) => event === 'lifecycle.condition' && condition === 'blocked');
+    await looks(3);
+    expect(contentOf(life)).toBe('first');
+    await writeFile(join(life.folder, 'trace.next'), 'good');
+    await repository.commit({ 'index.html': 'third' });
+
+    await expect.poll(() => contentOf(life)).toBe('third');
+  });
+});
+
+describe('releases', () => {
+  const conf = { ...often, 'artifact.layout': 'releases', 'artifact.verify.timeout': '1' };
+
+  test('are switched, and one that is vetoed is taken back and not tried again', async ({ life }) => {
+    const smoke = `${updated}; grep -q broken $STRATOS_APPLICATION_PATH/index.html && echo '{"veto":"broken"}' >&3; true`;
+    const { agent } = await serving(life, { conf, hooks: { 'artifactUpdated/10-smoke': smoke } });
+
+    await repository.commit({ 'index.html': 'broken' });
+    await expect.poll(agent.trace).toEqual(['updated first', 'updated broken', 'updated first']);
+    await looks(3);
+
+    expect(contentOf(life)).toBe('first');
+    expect(agent.trace()).toHaveLength(3);
+    expect(recordsOf(life).at(-1)).toMatchObject({ what: 'rolledBack', reason: 'artifactUpdated: broken' });
+    await repository.commit({ 'index.html': 'mended' });
+    await expect.poll(() => contentOf(life)).toBe('mended');
+    expect(readlinkSync(life.applicationPath)).toContain('.releases/');
+  });
+
+  test('after which the ports stay closed are taken back', async ({ life }) => {
+    const port = await life.port();
+    const service = await life.listen(port);
+    const { agent } = await serving(life, { conf, params: { PORTS: String(port) } });
+    await new Promise((resolve) => service.close(resolve));
+
+    await repository.commit({ 'index.html': 'second' });
+    await agent.logged(({ event }) => event === 'artifact.rolled-back');
+
+    expect(contentOf(life)).toBe('first');
+  });
+});
+
+describe('a tenant that leaves', () => {
+  const removed = (tenantId: number) => ({ applicationId: shop.applicationId, tenantId });
+
+  test('of a multi-tenant service has its content removed, and what was there before put back', async ({ life }) => {
+    const content = join(life.applicationPath, 'repository', 'tenants', String(shop.tenantId));
+    await mkdir(content, { recursive: true });
+    await writeFile(join(content, 'index.html'), 'before');
+    const params = { MULTITENANT: 'true' };
+    const conf = { ...often, 'enable.initial.artifact.backup': 'true' };
+    const { platform } = await serving(life, { conf, params });
+    expect(readFileSync(join(content, 'index.html'), 'utf8')).toBe('first');
+
+    await platform.publish('ApplicationSignUpRemovedEvent', { ...removed(shop.tenantId), applicationId: 'other' });
+    await platform.publish('ApplicationSignUpRemovedEvent', removed(77));
+    await looks(2);
+    expect(readFileSync(join(content, 'index.html'), 'utf8')).toBe('first');
+    await platform.publish('ApplicationSignUpRemovedEvent', removed(shop.tenantId));
+
+    await expect.poll(() => readFileSync(join(content, 'index.html'), 'utf8')).toBe('before');
+    expect(existsSync(`${content}_backup`)).toBe(false);
+    expect(recordsOf(life).at(-1)).toMatchObject({ what: 'removed', tenantId: String(shop.tenantId) });
+  });
+
+  test('of a single-tenant service leaves its document root, which is updated no more', async ({ life }) => {
+    const { agent, platform } = await serving(life, { conf: often });
+
+    await platform.publish('ApplicationSignUpRemovedEvent', removed(shop.tenantId));
+    await expect.poll(() => journalOf(life).join('\n')).toContain(`"left":["${shop.tenantId}"]`);
+    await repository.commit({ 'index.html': 'second' });
+    const before = agent.lines.filter(({ event }) => event === 'message.received').length;
+    for (let nth = 0; nth < 3; nth += 1) await platform.resync();
+    await expect
+      .poll(() => agent.lines.filter(({ event }) => event === 'message.received').length)
+      .toBeGreaterThan(before);
+
+    expect(contentOf(life)).toBe('first');
+  });
+});
+
+/** An instance whose artifact is in place, and that is active. */
+async function serving(life: Life, options: InstanceOptions) {
+  const seed = { clusterId: shop.clusterId, tenantId: shop.tenantId, url: repository.url };
+  const login = { username: account.user, password: account.password };
+  const platform = await life.platform({ members: [ownMember('Initialized')], repositories: [{ ...seed, ...login }] });
+  const agent = await life.agent(optionsFor(options));
+  await platform.waitFor('InstanceActivatedEvent');
+  return { agent, platform };
+}
+
+function optionsFor(options: InstanceOptions): InstanceOptions {
+  return { ...options, params: { REPO_URL: repository.url, ...options.params } };
+}
+
+/** Waits until the agent has asked the git server that many times more. */
+async function looks(times: number): Promise<void> {
+  const before = server.requests.length;
+  await expect.poll(() => server.requests.length).toBeGreaterThanOrEqual(before + 2 * times);
+}
+
+function fetchesOf({ lines }: Agent): number {
+  return lines.filter(({ event }) => event === 'artifact.fetched').length;
+}
+
+function contentOf(life: Life): string {
+  return readFileSync(join(life.applicationPath, 'index.html'), 'utf8');
+}
+
+function journalOf(life: Life): string[] {
+  return readFileSync(join(life.folder, 'state', 'journal'), 'utf8')
+    .split('\n')
+    .slice(0, -1);
+}
+
+function recordsOf(life: Life): unknown[] {
+  return journalOf(life)
+    .map((line) => JSON.parse(line))
+    .filter(({ kind }) => kind === 'artifact')
+    .map(({ record }) => record);
+}
