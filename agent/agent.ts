@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from '../state/config/config.ts';
 import { AgentError } from '../state/errors.ts';
+import type { Presence as PresenceMessage } from '../state/messages/presence.ts';
 import { subscriptions } from '../state/messages/topics.ts';
 import type { Provenance } from '../state/provenance.ts';
 import { createArtifacts } from './artifacts/artifacts.ts';
@@ -66,7 +67,7 @@ export async function runAgent(options: {
   const claim = parts.adopt(await claimStateDir(stateDir, { identity, log: part('lock') }), (it) => it.release());
   const { journal, recovery } = openOwnJournal();
   parts.defer(() => journal.close());
-  const recorder = createRecorder({ resumed: recovery.state });
+  const recorder = createRecorder({ resumed: recovery.state, artifacts: recovery.artifacts });
   const { reports } = recorder;
   const models = createModels(config);
   const presence = createPresence({ identity: speaker(), log: part('presence'), onNote: noticeAbout('identity') });
@@ -135,13 +136,21 @@ export async function runAgent(options: {
   function artifactEvents() {
     const tellProgress = createProgress({
       log: part('artifacts'),
-      tell: (note) => lifecycle.send({ type: 'Noticed', about: 'artifact progress', note }),
+      tell: (tenantId, text) => {
+        reports.artifactProgressed(tenantId, text);
+        const note = text === null ? null : { condition: 'waiting' as const, text };
+        lifecycle.send({ type: 'Noticed', about: 'artifact progress', note });
+      },
     });
     return {
-      recorded: (record: Provenance) => journal.append({ kind: 'artifact', record }),
+      recorded: (record: Provenance) => {
+        journal.append({ kind: 'artifact', record });
+        reports.artifactRecorded(record);
+      },
       drifted: (tenantId: string, path: string, { paths }: Drift) => {
         if (paths.length > 0) hooks.notify('artifactDrifted', { tenantId, path, changedPaths: paths });
       },
+      looked: reports.artifactDrifted,
       progressed: tellProgress,
     };
   }
@@ -208,10 +217,18 @@ function openBroker(config: Config, presence: Presence, parts: Parameters<typeof
 }
 
 /** What was put in place last, for those who look at the fleet. */
-function newestArtifact({ memory }: Pick<Recorder, 'memory'>): { tenantId: string; commit: string } | null {
+function newestArtifact({ memory }: Pick<Recorder, 'memory'>): PresenceMessage['artifact'] {
   const placed = [...memory.artifacts].toSorted(([, one], [, other]) => other.atMs - one.atMs);
-  const [newest] = placed.flatMap(([tenantId, { value }]) =>
-    value.commit === null ? [] : [{ tenantId, commit: value.commit }],
+  const [newest] = placed.flatMap(
+    ([
+      tenantId,
+      {
+        value: { commit, provenance, driftedFiles },
+      },
+    ]) =>
+      commit === null
+        ? []
+        : [{ tenantId, commit, provenance, drifted: driftedFiles === null ? null : driftedFiles > 0 }],
   );
   return newest ?? null;
 }

@@ -30,6 +30,8 @@ export type Deployments = {
 /** What becomes known about artifacts, for whoever keeps or shows it. */
 export type ArtifactEvents = {
   recorded(record: Provenance): void;
+  /** At a regular look, so many files were not as they should be. */
+  looked(tenantId: string, driftedFiles: number): void;
   /** Others have changed other files than last time; none when all is as it should be again. */
   drifted(tenantId: string, path: string, drift: Drift): void;
   /** Null when the job has ended. */
@@ -48,7 +50,7 @@ export class NothingToReturnToError extends AgentError {
 export function createDeployments({
   artifacts,
   branch,
-  events: { recorded, drifted, progressed },
+  events: { recorded, looked, drifted, progressed },
   log,
 }: {
   artifacts: Artifacts;
@@ -88,6 +90,7 @@ export function createDeployments({
   function tellDrift({ tenantId, path, repoUrl, oldCommit, drift }: Fetched): void {
     if (drift === null || oldCommit === null) return;
     const { paths } = drift;
+    looked(tenantId, drift.restored ? 0 : paths.length);
     const shown = JSON.stringify(paths);
     const isNews = shown !== (lastDrift.get(tenantId) ?? '[]');
     lastDrift.set(tenantId, drift.restored ? '[]' : shown);

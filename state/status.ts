@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Provenance } from './provenance.ts';
 
 const time = z.iso.datetime();
 const ms = z.number().nonnegative();
@@ -29,6 +30,12 @@ const StatusArtifact = z.object({
   changedAgoMs: ms,
   attempts: count.describe('Failed ones since the last that worked.'),
   failure: z.object({ message: z.string(), code: z.string().nullable(), remedy: z.string().nullable() }).nullable(),
+  provenance: Provenance.nullable().default(null).describe('Where what is in place comes from.'),
+  driftedFiles: count
+    .nullable()
+    .default(null)
+    .describe('How many others have changed, at the last look; null: not looked.'),
+  progress: z.string().nullable().default(null).describe('What git does right now, in its own figures.'),
 });
 export type StatusArtifact = z.infer<typeof StatusArtifact>;
 

@@ -1,12 +1,13 @@
-import { describe, expect, onTestFinished, test as plainTest } from 'vitest';
+import { describe, test as plainTest } from 'vitest';
 import { startEmbeddedBroker } from '../agent/demo/broker.ts';
 import { createPresence, type PresenceTimings, type Snapshot } from '../agent/presence/presence.ts';
 import { Presence, presenceTopic } from '../state/messages/presence.ts';
 import { accessList } from './support/access-list.ts';
+import { expect, onTestFinished } from './support/current-test.ts';
 import { brokers } from './support/life.ts';
 import { at, openLink, recordedLog, retained, soon, spectate } from './support/link.ts';
 import { hasMosquitto, startMosquitto } from './support/mosquitto.ts';
-import { startProxy } from './support/proxy.ts';
+import { type Packet, startProxy } from './support/proxy.ts';
 import { hasSession } from './support/session.ts';
 import { startStrictBroker } from './support/strict-broker.ts';
 
@@ -15,7 +16,7 @@ const topic = presenceTopic(memberId);
 const clientId = 'cartridge-agent-shop-1';
 const active: Snapshot = { state: 'active', condition: 'ok', message: '', artifact: null };
 
-describe.for(brokers)('over the %s broker', (kind) => {
+describe.concurrent.for(brokers)('over the %s broker', (kind) => {
   const test = plainTest.extend<{ port: number }>({
     // biome-ignore lint/correctness/noEmptyPattern: vitest reads the parameter
     port: async ({}, use) => {
@@ -29,7 +30,8 @@ describe.for(brokers)('over the %s broker', (kind) => {
     await using proxy = await startProxy(port);
     const { presence, link } = speak(proxy.port, { runId: 'run-1' });
 
-    presence.tell({ ...active, condition: 'degraded', message: 'why', artifact: { tenantId: '1', commit: '3f9c2ab' } });
+    const artifact = { tenantId: '1', commit: '3f9c2ab', drifted: false, provenance: null };
+    presence.tell({ ...active, condition: 'degraded', message: 'why', artifact });
     await expect.poll(() => retained(port, topic)).not.toBeNull();
     const kept = await retained(port, topic);
     const order = proxy.packets.map(({ type, topic: on }) => on ?? type);
@@ -37,7 +39,7 @@ describe.for(brokers)('over the %s broker', (kind) => {
     expect(Presence.parse(kept)).toMatchObject({
       ...{ memberId, clusterId: 'shop', runId: 'run-1', host: 'host-a', agent: '0.1.0' },
       ...{ link: 'up', state: 'active', condition: 'degraded', message: 'why' },
-      artifact: { tenantId: '1', commit: '3f9c2ab' },
+      artifact,
     });
     expect(order.indexOf('SUBACK')).toBeLessThan(order.indexOf(topic));
     expect(link.lines('presence.notHeard')).toEqual([]);
@@ -215,6 +217,8 @@ describe.for(brokers)('over the %s broker', (kind) => {
     const { presence, link } = speak(proxy.port, { timings: { echoLimitMs: 500 } });
     presence.tell(active);
     await expect.poll(() => link.messages.length).toBe(1);
+    // It may come after the echo, and nothing more is told before it.
+    await expect.poll(() => proxy.packets.filter(isAcknowledgement)).toHaveLength(1);
 
     proxy.fate = ({ connection }) => (connection === 1 ? 'hold' : 'pass');
     presence.tell({ ...active, condition: 'degraded', message: 'not everybody knows' });
@@ -305,6 +309,10 @@ plainTest.skipIf(!hasMosquitto)(
 plainTest('the topic of a member has one last level, whatever its name', () => {
   expect(presenceTopic('php/1+#.domain')).toBe('cartridge-agent/presence/php-1--.domain');
 });
+
+function isAcknowledgement({ from, type }: Packet): boolean {
+  return from === 'broker' && type === 'PUBACK';
+}
 
 /** One agent's presence over its own link. */
 function speak(

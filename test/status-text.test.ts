@@ -4,6 +4,7 @@ import { statusFromJournal } from '../state/status/journaled.ts';
 import { judge, type Known } from '../state/status/judge.ts';
 import { statusText } from '../state/status/text.ts';
 import { Status, type StatusWait } from '../state/status.ts';
+import { provenance } from './support/provenance.ts';
 
 const plain = { colour: false, width: 120 };
 const url = 'mqtts://mb1.example.org:8883';
@@ -65,6 +66,9 @@ const active: Status = {
       changedAgoMs: 720_000,
       attempts: 0,
       failure: null,
+      provenance: null,
+      driftedFiles: null,
+      progress: null,
     },
   ],
   ports: {
@@ -356,12 +360,13 @@ describe('the judgement', () => {
   test('says why the artifact failed, and the remedy of it', () => {
     const failure = { message: 'cannot clone: 403', code: 'CODE', remedy: 'Give this instance read access.' };
     const artifact = { tenantId: '7', stage: 'failed' as const, repoUrl: null, path: null, commit: null };
+    const more = { provenance: null, driftedFiles: null, progress: null };
     const note = { condition: 'blocked' as const, text: 'cannot clone' };
 
     const known = {
       ...nothing,
       notes: { 'artifacts of tenant 7': note },
-      artifacts: [{ ...artifact, changedAgoMs: 0, attempts: 4, failure }],
+      artifacts: [{ ...artifact, ...more, changedAgoMs: 0, attempts: 4, failure }],
     };
     const blocked = judge({ ...known, condition: { condition: 'blocked', message: 'cannot clone' } });
     const waiting = judge({ ...known, condition: { condition: 'waiting', message: 'cannot clone' } });
@@ -372,9 +377,37 @@ describe('the judgement', () => {
   });
 });
 
+test('shows where an artifact comes from, what others have changed of it, and when it is looked at again', () => {
+  const [artifact] = active.artifacts;
+  if (artifact === undefined) throw new Error('there is none');
+  const { tenantId, commit, repoUrl } = artifact;
+  const from = provenance({ tenantId, commit: commit ?? '', repoUrl });
+  const look = {
+    about: 'artifactInterval',
+    waitsFor: 'the moment to look',
+    forMs: 1_000,
+    longestMs: null,
+    endsInMs: 9_000,
+  };
+  const waits = [{ ...look, overdue: false, code: 'STUCK_PAUSE', remedy: '' }];
+  const withArtifact = (more: object) =>
+    statusText({ ...active, waits, artifacts: [{ ...artifact, provenance: from, ...more }] }, plain);
+
+  expect(withArtifact({ driftedFiles: 0 })).toContain(
+    '  artifact  clean   main 3f9c2ab "Fix login"   https://git.example.org/shop.git   12 min ago   next look in 9 s\n',
+  );
+  expect(withArtifact({ driftedFiles: 2 })).toContain('  artifact  drifted: 2 files   main 3f9c2ab');
+  expect(withArtifact({ stage: 'wanted', progress: 'git: receiving objects 43 %' })).toContain(
+    'receiving objects 43 %',
+  );
+});
+
 describe('from the journal', () => {
   const at = '2026-03-04T12:00:00.000Z';
-  const journal = { state: 'active', memberId: 'php-1', undelivered: [], ageMs: 180_000, problems: [], recent: [] };
+  const journal = {
+    ...{ state: 'active', memberId: 'php-1', undelivered: [], ageMs: 180_000 },
+    ...{ problems: [], artifacts: [], recent: [] },
+  };
   const down = { kind: 'down', reason: 'the agent does not run' } as const;
 
   test('the status says so, with its age', () => {

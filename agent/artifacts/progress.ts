@@ -1,4 +1,3 @@
-import type { Note } from '../../state/lifecycle/condition.ts';
 import type { Log } from '../log.ts';
 import type { GitProgress } from './git.ts';
 
@@ -8,10 +7,10 @@ const logEveryMs = 10_000;
 /**
  * Git's own figures for people: what somebody looks at is fresh, the log gets few lines, and a short job none.
  *
- * @param options - `tell`: given a note while there is something to tell, and null once the job has ended
+ * @param options - `tell`: given words while there is something to tell, and null once the job has ended
  * @returns to be called with each figure, and with null at the end of a job
  */
-export function createProgress({ tell, log }: { tell: (note: Note | null) => void; log: Log }) {
+export function createProgress({ tell, log }: { tell: (tenantId: string, text: string | null) => void; log: Log }) {
   let toldAtMs = Number.NEGATIVE_INFINITY;
   let loggedAtMs = Number.NEGATIVE_INFINITY;
   let isTold = false;
@@ -19,7 +18,7 @@ export function createProgress({ tell, log }: { tell: (note: Note | null) => voi
   return (tenantId: string, progress: GitProgress | null): void => {
     const nowMs = performance.now();
     if (progress === null) {
-      if (isTold) tell(null);
+      if (isTold) tell(tenantId, null);
       isTold = false;
       loggedAtMs = Number.NEGATIVE_INFINITY;
       return;
@@ -33,7 +32,7 @@ export function createProgress({ tell, log }: { tell: (note: Note | null) => voi
     if (nowMs - toldAtMs < tellEveryMs) return;
     toldAtMs = nowMs;
     isTold = true;
-    tell({ condition: 'waiting', text: textOf(progress) });
+    tell(tenantId, textOf(progress));
   };
 }
 

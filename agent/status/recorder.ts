@@ -1,3 +1,4 @@
+import type { Provenance } from '../../state/provenance.ts';
 import type { RanHook } from '../hooks/asking.ts';
 import type { Step } from '../lifecycle.ts';
 import type { PortAnswer } from '../ports.ts';
@@ -9,6 +10,11 @@ export type Reports = {
   hookRan(run: RanHook): void;
   portAnswered(answer: PortAnswer): void;
   artifactChanged(news: ArtifactNews): void;
+  artifactRecorded(record: Provenance): void;
+  /** `files`: how many others have changed. */
+  artifactDrifted(tenantId: string, files: number): void;
+  /** In words; null when it has ended. */
+  artifactProgressed(tenantId: string, progress: string | null): void;
   /** In percent, by name: `load_average`. */
   statisticsSent(values: Readonly<Record<string, number>>): void;
   /** A status event was acknowledged. */
@@ -38,6 +44,9 @@ export type ArtifactMemory = {
   readonly commit: string | null;
   readonly attempts: number;
   readonly failure: NonNullable<ArtifactNews['failure']> | null;
+  readonly provenance: Provenance | null;
+  readonly driftedFiles: number | null;
+  readonly progress: string | null;
 };
 
 export type Memory = {
@@ -64,10 +73,15 @@ const tenantsKept = 100;
 /**
  * Remembers the little that `status` shows, and no more of it than fits a screen.
  *
- * @param options - `resumed`: the state in which an earlier run left the instance: since when is then not known
+ * @param options - `resumed`: the state in which an earlier run left the instance: since when is then not known;
+ *   `artifacts`: what it has left in place
  */
-export function createRecorder(options: { resumed: string | null; nowMs?: () => number }): Recorder {
-  const { resumed, nowMs = () => performance.now() } = options;
+export function createRecorder(options: {
+  resumed: string | null;
+  artifacts?: readonly Provenance[];
+  nowMs?: () => number;
+}): Recorder {
+  const { resumed, artifacts = [], nowMs = () => performance.now() } = options;
   const memory = {
     startedAtMs: nowMs(),
     step: null as Memory['step'],
@@ -75,7 +89,7 @@ export function createRecorder(options: { resumed: string | null; nowMs?: () => 
     activeAfterMs: null as number | null,
     hooks: [] as Dated<RanHook>[],
     ports: new Map<number, Dated<PortAnswer>>(),
-    artifacts: new Map<string, Dated<ArtifactMemory>>(),
+    artifacts: new Map(artifacts.filter(isInPlace).map((record) => [record.tenantId, known(record, nowMs())])),
     statistics: null as Memory['statistics'],
     rttMs: null as number | null,
     sentCount: 0,
@@ -118,6 +132,26 @@ export function createRecorder(options: { resumed: string | null; nowMs?: () => 
       if (memory.artifacts.size > tenantsKept && oldest !== undefined) memory.artifacts.delete(oldest);
       remember('artifact', textOf(news));
     },
+    artifactRecorded(record) {
+      if (!isInPlace(record)) return void memory.artifacts.delete(record.tenantId);
+      const { value = nothing } = memory.artifacts.get(record.tenantId) ?? {};
+      // What is told of drift has changed nothing of where the commit comes from.
+      if (record.what === 'drifted' || record.what === 'restored') return;
+      memory.artifacts.set(
+        record.tenantId,
+        dated({ ...value, commit: record.commit, provenance: record, driftedFiles: 0 }),
+      );
+    },
+    artifactDrifted(tenantId, files) {
+      const artifact = memory.artifacts.get(tenantId);
+      if (artifact !== undefined)
+        memory.artifacts.set(tenantId, { ...artifact, value: { ...artifact.value, driftedFiles: files } });
+    },
+    artifactProgressed(tenantId, progress) {
+      const artifact = memory.artifacts.get(tenantId);
+      if (artifact !== undefined)
+        memory.artifacts.set(tenantId, { ...artifact, value: { ...artifact.value, progress } });
+    },
     statisticsSent(values) {
       memory.statistics = dated(values);
     },
@@ -142,16 +176,31 @@ const nothing: ArtifactMemory = {
   commit: null,
   attempts: 0,
   failure: null,
+  provenance: null,
+  driftedFiles: null,
+  progress: null,
 };
+
+function isInPlace({ what }: Provenance): boolean {
+  return what !== 'removed';
+}
+
+/** What an earlier run has left, by the clock on the wall. */
+function known(provenance: Provenance, nowMs: number): Dated<ArtifactMemory> {
+  const { repoUrl, commit, at } = provenance;
+  const ageMs = Math.max(0, Date.now() - Date.parse(at));
+  return { value: { ...nothing, stage: 'placed', repoUrl, commit, provenance }, atMs: nowMs - ageMs };
+}
 
 function withNews(before: ArtifactMemory | null, news: ArtifactNews): ArtifactMemory {
   const known = before ?? nothing;
   const { stage, repoUrl = known.repoUrl, path = known.path, commit = known.commit } = news;
   if (stage === 'failed') {
-    return { stage, repoUrl, path, commit, attempts: known.attempts + 1, failure: news.failure ?? null };
+    return { ...known, stage, repoUrl, path, commit, attempts: known.attempts + 1, failure: news.failure ?? null };
   }
   const isMended = stage === 'placed';
   return {
+    ...known,
     stage,
     repoUrl,
     path,

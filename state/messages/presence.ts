@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Provenance } from '../provenance.ts';
 import { id } from './fields.ts';
 import { MessageError, problemOf } from './message-error.ts';
 import { JsonSyntaxError } from './raw-json.ts';
@@ -29,7 +30,12 @@ export const Presence = z.strictObject({
     .transform((text) => text.slice(0, messageLimit))
     .describe('Why, in one line.'),
   artifact: z
-    .strictObject({ tenantId: z.string(), commit: z.string() })
+    .strictObject({
+      tenantId: z.string(),
+      commit: z.string(),
+      drifted: z.boolean().nullable().describe('Whether others have changed files of it; null: nobody has looked.'),
+      provenance: Provenance.nullable().describe('Where it comes from.'),
+    })
     .nullable()
     .describe('What is in place; the one that changed last, if there are several.'),
   since: z.string().nullable().describe('When state or condition last changed, RFC 3339 in UTC; null in a will.'),

@@ -1,3 +1,4 @@
+import type { Provenance } from '../provenance.ts';
 import type { Status } from '../status.ts';
 import { shown } from './duration.ts';
 
@@ -11,6 +12,8 @@ export type Journaled = {
   /** Null: unknown, as after a restart of the machine. */
   readonly ageMs: number | null;
   readonly problems: readonly string[];
+  /** What is in place, one for each tenant. */
+  readonly artifacts: readonly Provenance[];
   /** The last lines, oldest first. */
   readonly recent: Status['recent'];
 };
@@ -41,7 +44,11 @@ export function statusFromJournal(journal: Journaled, { at, silence }: { at: str
     waits: [],
     link: null,
     outbox: { waitingCount: undelivered.length, events: [...undelivered] },
-    artifacts: [],
+    artifacts: journal.artifacts.map((provenance) => ({
+      ...{ tenantId: provenance.tenantId, stage: 'placed' as const, repoUrl: provenance.repoUrl, path: null },
+      ...{ commit: provenance.commit, changedAgoMs: Math.max(0, Date.parse(at) - Date.parse(provenance.at)) },
+      ...{ attempts: 0, failure: null, provenance, driftedFiles: null, progress: null },
+    })),
     ports: null,
     health: null,
     hooks: [],

@@ -56,7 +56,7 @@ function sectionsOf(status: Status): Section[] {
     { label: 'agent', lines: agentLines(status) },
     { label: 'link', lines: linkLines(status) },
     { label: 'outbox', lines: outboxLines(status) },
-    { label: 'artifact', lines: status.artifacts.map((artifact) => artifactLine(artifact, status.artifacts.length)) },
+    { label: 'artifact', lines: artifactLines(status) },
     { label: 'ports', lines: portsLines(status.ports) },
     { label: 'health', lines: healthLines(status.health) },
     { label: 'hooks', lines: status.hooks.slice(-hooksShown).map(hookLine) },
@@ -87,16 +87,41 @@ function outboxLines({ outbox }: Status): string[] {
   return [columns(`${grouped(outbox.waitingCount)} waiting`, outbox.events.join(', '))];
 }
 
-function artifactLine(artifact: StatusArtifact, count: number): string {
-  const { tenantId, stage, repoUrl, commit, changedAgoMs, attempts, failure } = artifact;
+function artifactLines({ artifacts, waits }: Status): string[] {
+  const look = waits.find(({ about }) => about === 'artifactInterval');
+  const more = { count: artifacts.length, nextLookMs: look?.endsInMs ?? null };
+  return artifacts.map((artifact) => artifactLine(artifact, more));
+}
+
+function artifactLine(
+  artifact: StatusArtifact,
+  { count, nextLookMs }: { count: number; nextLookMs: number | null },
+): string {
+  const { tenantId, repoUrl, commit, changedAgoMs, attempts, failure, progress } = artifact;
   return columns(
-    stage,
+    artifactWord(artifact),
     ...(count > 1 ? [`tenant ${tenantId}`] : []),
-    ...(commit === null ? [] : [commit.slice(0, 7)]),
+    ...commitWords(artifact),
     ...(repoUrl === null ? [] : [repoUrl]),
     `${shown(changedAgoMs)} ago`,
+    ...(progress === null ? [] : [progress]),
     ...(failure === null ? [] : [`${attempts} failed ${attempts === 1 ? 'attempt' : 'attempts'}`]),
+    ...(nextLookMs === null || commit === null ? [] : [`next look in ${shown(nextLookMs)}`]),
   );
+}
+
+/** Looked at, and as its commit says: clean. */
+function artifactWord({ stage, driftedFiles }: StatusArtifact): string {
+  if (stage !== 'placed' || driftedFiles === null) return stage;
+  return driftedFiles === 0 ? 'clean' : `drifted: ${driftedFiles} ${driftedFiles === 1 ? 'file' : 'files'}`;
+}
+
+function commitWords({ commit, provenance }: StatusArtifact): string[] {
+  if (commit === null) return [];
+  const short = commit.slice(0, 7);
+  if (provenance?.commit !== commit) return [short];
+  const { branch, subject } = provenance;
+  return [[...(branch === null ? [] : [branch]), short, ...(subject === null ? [] : [`"${subject}"`])].join(' ')];
 }
 
 function portsLines(ports: Status['ports']): string[] {

@@ -17,6 +17,7 @@ export async function readJournaled(stateDir: string): Promise<Journaled | null>
     undelivered,
     ageMs,
     problems: problems.map(({ message }) => message),
+    artifacts: recovery.artifacts.filter(({ what }) => what !== 'removed'),
     recent: lastLines.flatMap(recentOf),
   };
 }
