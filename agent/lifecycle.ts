@@ -54,6 +54,8 @@ export type GateEvents = {
 /** A running machine. */
 export type Lifecycle = {
   send(event: LifecycleEvent): void;
+  /** The same for what a person wants: false, and nothing happens, if nothing would come of it. */
+  order(event: LifecycleEvent): boolean;
   /** Settles when the instance is obsolete and everything is delivered; rejects on a defect. */
   readonly ended: Promise<End>;
   /** All that is waited for in this moment. */
@@ -86,6 +88,15 @@ export function startLifecycle(
         record(actor.getSnapshot(), inspected.event, journal);
     },
   });
+  const order = (event: LifecycleEvent) => {
+    const before = actor.getSnapshot();
+    const [after] = transition(lifecycle, before, event);
+    const isSame =
+      isDeepStrictEqual(before.value, after.value) &&
+      isDeepStrictEqual(factsOf(before.context), factsOf(after.context));
+    if (!isSame) send(event);
+    return !isSame;
+  };
   const { promise: ended, resolve, reject } = Promise.withResolvers<End>();
   const patience = watchPatience({ limits, log, onOverdue: () => take(actor.getSnapshot()) });
   const tell = createTeller(log);
@@ -107,7 +118,7 @@ export function startLifecycle(
     patience.stop();
     actor.stop();
   };
-  return { send, ended, waits: patience.waits, stop };
+  return { send, order, ended, waits: patience.waits, stop };
 }
 
 function endOf({ context }: Snapshot, { facts }: LifecycleInput): End {

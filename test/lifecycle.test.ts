@@ -453,6 +453,39 @@ describe('a gate', () => {
     expect(again.path).toBe('started.startingServers.running');
   });
 
+  describe('on the word of an operator', () => {
+    const no = (gate: string) => done(gate, { kind: 'blocked', reason: 'no', by: 'veto' });
+    const order = (type: string, gate: string): Step => ({ type, gate, reason: 'I know better' });
+    const closed = [told('Initialized'), no('instanceStarting')];
+    const refused = [...toServers, artifact(), found(), no('artifactUpdating'), rested];
+    const vetoed = [...toPlaced, no('artifactUpdated'), rested];
+    const withRepository = { hasRepository: true };
+
+    test('is asked again, or skipped, and no other is', () => {
+      expect(live([...closed, order('GateRetried', 'instanceStarting')]).path).toBe('initialized.starting.running');
+      expect(live([...closed, order('GateSkipped', 'instanceStarting')]).path).toBe('started.announcing');
+      expect(live([...closed, order('GateSkipped', 'startServers')]).path).toBe('initialized.starting.blocked');
+      expect(live([told('Initialized'), order('GateSkipped', 'instanceStarting')]).decided).toEqual(
+        wholeLife.slice(0, 1),
+      );
+    });
+
+    test('an update it refused is looked at again, or placed all the same', () => {
+      const again = live([...refused, order('GateRetried', 'artifactUpdating')], withRepository);
+      const placing = live([...refused, order('GateSkipped', 'artifactUpdating'), found()], withRepository);
+
+      expect(again.snapshot.value).toMatchObject({ artifacts: { deploying: 'fetching' } });
+      expect(placing.snapshot.value).toMatchObject({ artifacts: { deploying: 'placing' } });
+    });
+
+    test('what it did not take note of counts as in place', () => {
+      expect(live(vetoed, withRepository).path).toBe('started.waitingForArtifacts');
+      expect(live([...vetoed, order('GateSkipped', 'artifactUpdated')], withRepository).path).toBe(
+        'started.waitingForPorts',
+      );
+    });
+  });
+
   test('that is held says what it waits for, until it is passed', () => {
     const held = { type: 'GateHeld', gate: 'startServers', reason: '3 connections open' };
 

@@ -14,6 +14,8 @@ export const artifacts = vocabulary.createStateConfig({
   on: {
     ArtifactUpdated: { actions: 'ask' },
     RepositoryTold: { actions: 'lookAt' },
+    GateRetried: { guard: 'isOrderForHeld', actions: 'retryGate' },
+    GateSkipped: { guard: 'isOrderForHeld', actions: ['skipGate', 'raiseArtifactsSettled'] },
     SignUpRemoved: [{ guard: 'isAtWorkOn', target: '.idle', actions: 'forget' }, { actions: 'forget' }],
     'raised.Leaving': '.stopped',
   },
@@ -66,7 +68,7 @@ export const artifacts = vocabulary.createStateConfig({
         },
       },
     },
-    stopped: { on: { ArtifactUpdated: {}, RepositoryTold: {}, SignUpRemoved: {} } },
+    stopped: { on: { ArtifactUpdated: {}, RepositoryTold: {}, SignUpRemoved: {}, GateRetried: {}, GateSkipped: {} } },
   },
 });
 

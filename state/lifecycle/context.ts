@@ -39,6 +39,8 @@ export type LifecycleEvent =
   | { readonly type: 'CleanupRequested'; readonly budgetMs: number | null }
   /** A status event has been acknowledged by the broker; `left`: so many are still to come. */
   | { readonly type: 'StatusOut'; readonly left: number }
+  /** An operator has a closed gate asked again, or wants no more of it. */
+  | { readonly type: 'GateRetried' | 'GateSkipped'; readonly gate: Gate; readonly reason: string }
   | { readonly type: 'GateHeld'; readonly gate: Gate; readonly reason: string }
   /** One executable of a gate is through, and another one is next. */
   | { readonly type: 'HookPassed'; readonly gate: Gate; readonly executable: string }

@@ -77,7 +77,7 @@ export function markPlaced({ unsettled }: LifecycleContext): Step {
 export function doubt(context: LifecycleContext, gate: Gate): Step {
   const found = context.unsettled?.found;
   if (gate !== 'artifactUpdated' || found === undefined) return {};
-  const unsuccessful = { ...context.unsuccessful, [found.tenantId]: { commit: found.commit, isVeto: false } };
+  const unsuccessful = { ...context.unsuccessful, [found.tenantId]: { commit: found.commit, isVeto: false, gate } };
   return { unsuccessful, refusal: { reason: '', isVeto: false } };
 }
 
@@ -90,7 +90,8 @@ export function refuse(gate: Gate, outcome: GateOutcome): Step {
 export function hold(context: LifecycleContext): Step {
   const { refusal, unsettled, unsuccessful } = context;
   const tenantId = tenantOf(context);
-  const held = { commit: unsettled?.found.commit ?? '', isVeto: refusal?.isVeto ?? false };
+  const gate = unsettled?.isPlaced ? ('artifactUpdated' as const) : ('artifactUpdating' as const);
+  const held = { commit: unsettled?.found.commit ?? '', isVeto: refusal?.isVeto ?? false, gate };
   const text = refusal?.reason ?? '';
   const notes = withNote(withoutNote(withoutNote(context.notes, 'artifactUpdated'), 'artifactUpdating'), {
     about: noteOf(tenantId),
@@ -174,6 +175,34 @@ export function endRemoval(context: LifecycleContext, error: unknown): Step {
   const about = `removal of tenant ${tenantId}`;
   if (error === null) return { removals, notes: withoutNote(context.notes, about) };
   return { removals, notes: withNote(context.notes, { about, condition: 'degraded', text: reasonOf(error) }) };
+}
+
+/** An operator has it asked again: of each tenant that it holds up. */
+export function retryGate(context: LifecycleContext, gate: Gate): Step {
+  const tenants = heldBy(context, gate);
+  return { wanted: tenants.reduce(withTenant, context.wanted), asked: tenants.reduce(withTenant, context.asked) };
+}
+
+/** An operator wants no more of it: what it would not allow is placed, what it has not taken note of is as it should be. */
+export function skipGate(context: LifecycleContext, gate: Gate): Step {
+  const tenants = heldBy(context, gate);
+  const [tenantId] = tenants;
+  if (tenantId === undefined) return {};
+  const commit = context.unsuccessful[tenantId]?.commit ?? '';
+  const step = {
+    unsuccessful: tenants.reduce(withoutKey, context.unsuccessful),
+    notes: tenants.reduce((notes, tenant) => withoutNote(notes, noteOf(tenant)), withoutNote(context.notes, gate)),
+  };
+  if (gate === 'artifactUpdated') return { ...step, deployed: tenants.reduce(withTenant, context.deployed) };
+  return { ...step, allowed: { tenantId, commit }, ...retryGate(context, gate) };
+}
+
+export function isHeldBy(context: LifecycleContext, gate: Gate): boolean {
+  return heldBy(context, gate).length > 0;
+}
+
+function heldBy({ unsuccessful }: LifecycleContext, gate: Gate): string[] {
+  return Object.keys(unsuccessful).filter((tenantId) => unsuccessful[tenantId]?.gate === gate);
 }
 
 /** The rule of design.md: an update that changed something is told, one that changed nothing only if it has to be again. */

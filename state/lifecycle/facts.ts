@@ -50,7 +50,16 @@ export const Facts = z.object({
   /** Tenants whose artifacts are in place, hook included. */
   deployed: names,
   /** Tenants whose last artifactUpdating or artifactUpdated did not succeed. `isVeto`: asking again by ourselves is no use. */
-  unsuccessful: z.record(z.string(), z.object({ commit: z.string(), isVeto: flag })).catch({}),
+  unsuccessful: z
+    .record(
+      z.string(),
+      z.object({
+        commit: z.string(),
+        isVeto: flag,
+        gate: z.enum(['artifactUpdating', 'artifactUpdated']).catch('artifactUpdated'),
+      }),
+    )
+    .catch({}),
   /** Tenants that have left the application, and whose content is to go. */
   removals: names,
   /** Tenants that have left, and whose content stays: in a single-tenant service it is what is served. */

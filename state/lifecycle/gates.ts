@@ -14,7 +14,13 @@ export function gateStates(gate: Gate, next: Next) {
     states: {
       asking: asking(gate, next),
       running: running(gate, next, 'blocked'),
-      blocked: { on: { ArtifactUpdated: 'running' } },
+      blocked: {
+        on: {
+          ArtifactUpdated: 'running',
+          GateRetried: { guard: { type: 'isOrderFor', params: { gate } }, target: 'running' },
+          ...skipping(gate, next),
+        },
+      },
     },
   });
 }
@@ -49,6 +55,7 @@ function asking(gate: Gate, next: Next) {
 function running(gate: Gate, next: Next, refused: string) {
   return vocabulary.createStateConfig({
     entry: { type: 'beginGate', params: { gate } },
+    on: skipping(gate, next),
     invoke: {
       id: gate,
       src: 'runGate',
@@ -85,6 +92,14 @@ function running(gate: Gate, next: Next, refused: string) {
       },
     },
   });
+}
+
+/** On the word of an operator. */
+function skipping(gate: Gate, next: Next) {
+  const actions = [{ type: 'clearNote', params: { about: gate } } as const, ...through(gate, next)];
+  return {
+    GateSkipped: { guard: { type: 'isOrderFor', params: { gate } } as const, target: next.target, actions },
+  };
 }
 
 function through(gate: Gate, { actions = [] }: Next) {

@@ -277,6 +277,7 @@ function leavingGate(gate: 'drain' | 'clean', target: string) {
       asking: { always: [{ guard: { type: 'wasPassed', params: { gate } }, target }, { target: 'running' }] },
       running: {
         entry: { type: 'beginGate', params: { gate } },
+        on: { GateSkipped: { guard: { type: 'isOrderFor', params: { gate } }, ...through } },
         invoke: {
           id: gate,
           src: 'runGate',

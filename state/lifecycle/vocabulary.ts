@@ -64,6 +64,10 @@ export const vocabulary = setup({
     forget: assign(({ context, event }) =>
       event.type === 'SignUpRemoved' ? steps.forget(context, event.tenantId) : {},
     ),
+    retryGate: assign(({ context, event }) =>
+      event.type === 'GateRetried' ? steps.retryGate(context, event.gate) : {},
+    ),
+    skipGate: assign(({ context, event }) => (event.type === 'GateSkipped' ? steps.skipGate(context, event.gate) : {})),
     lookAtAll: assign(({ context }) => steps.lookAtAll(context)),
     lookAtFailed: assign(({ context }) => steps.lookAtFailed(context)),
     takeNext: assign(({ context }) => steps.takeNext(context)),
@@ -120,6 +124,9 @@ export const vocabulary = setup({
     isNews: ({ context }, { found }: { found: Deployment }) => steps.isNews(context, found),
     isAllowed: ({ context: { allowed } }, { found }: { found: Deployment }) =>
       allowed?.tenantId === found.tenantId && allowed.commit === found.commit && !found.rejected,
+    isOrderFor: ({ event }, { gate }: { gate: Gate }) => isOrder(event) && event.gate === gate,
+    /** A gate of an update that was refused: nobody stands before it any more. */
+    isOrderForHeld: ({ context, event }) => isOrder(event) && steps.isHeldBy(context, event.gate),
     isWanted: ({ context }) => mayDeploy(context) && steps.nextOf(context) !== undefined,
     isRemovalDue: ({ context }) => context.removals.length > 0,
     isAtWorkOn: ({ context, event }) => event.type === 'SignUpRemoved' && steps.isAtWorkOn(context, event.tenantId),
@@ -182,6 +189,10 @@ export function isOfUpdate(gate: Gate): boolean {
 /** Once the start hooks are through, files may change. */
 function mayDeploy({ activated, leaving, departed, passedGates }: LifecycleContext): boolean {
   return !leaving && !departed && (activated || passedGates.includes('startServers'));
+}
+
+function isOrder(event: LifecycleEvent): event is Extract<LifecycleEvent, { type: 'GateRetried' | 'GateSkipped' }> {
+  return event.type === 'GateRetried' || event.type === 'GateSkipped';
 }
 
 function isServing({ activated, leaving }: LifecycleContext): boolean {
