@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import packageJson from '../package.json' with { type: 'json' };
+import { type GateName, hooks as hookKinds, isHookName } from '../plugins/contract.ts';
 import type { Config } from '../state/config/config.ts';
 import { AgentError } from '../state/errors.ts';
 import type { Presence as PresenceMessage } from '../state/messages/presence.ts';
@@ -11,7 +12,7 @@ import type { Drift } from './artifacts/fetched.ts';
 import { createProgress } from './artifacts/progress.ts';
 import { type Broker, connectBroker } from './broker/broker.ts';
 import type { LinkNote } from './broker/complaints.ts';
-import { createControl } from './control.ts';
+import { createControl, type GateAnswer, type GateOrder } from './control.ts';
 import { createDeployments } from './deployments.ts';
 import { createFaults } from './faults.ts';
 import { createHooks } from './hooks/hooks.ts';
@@ -125,7 +126,8 @@ export async function runAgent(options: {
   if (outbox.waiting.length > 0) lifecycle.send({ type: 'StatusOut', left: outbox.waiting.length });
   const run = { id: identity.runId, version: agentVersion };
   const { waits } = lifecycle;
-  claim.onAsk(createControl({ status: createStatus({ run, config, recorder, broker, outbox, waits }) }));
+  const status = createStatus({ run, config, recorder, broker, outbox, waits });
+  claim.onAsk(createControl({ status }, { onGate: orderGate }));
   const inbox = createInbox({ config, models, hooks, lifecycle, requests, deployments, log: part('inbox') });
 
   function openOwnJournal() {
@@ -153,6 +155,15 @@ export async function runAgent(options: {
       looked: reports.artifactDrifted,
       progressed: tellProgress,
     };
+  }
+
+  function orderGate({ action, gate, reason }: GateOrder): GateAnswer['result'] {
+    if (!isHookName(gate) || hookKinds[gate].kind !== 'gate') return 'unknown gate';
+    const type = action === 'retry' ? ('GateRetried' as const) : ('GateSkipped' as const);
+    const isDone = lifecycle.order({ type, gate: gate as GateName, reason });
+    if (isDone)
+      log.warn({ event: 'gate.ordered', action, gate, reason }, 'an operator has opened a gate, or had it asked again');
+    return isDone ? 'done' : 'not blocked';
   }
 
   function speaker() {

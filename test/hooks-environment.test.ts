@@ -26,7 +26,7 @@ const artifact = {
   subject: 'Fix login',
   fingerprint: 'f'.repeat(64),
   signedBy: null,
-  event: { clusterId: 'c1', repoUserName: 'deploy', repoPassword: new Secret('devsCWCu8q8n') },
+  event: { clusterId: 'c1', repoUserName: 'deploy', repoPassword: new Secret('devsCWCu8q8n'), status: 'ok' },
 };
 const inputs: HookInputs = {
   lvsInterface: { virtualIp: '192.0.2.40|255.255.255.0' },
@@ -59,6 +59,7 @@ const artifactValues = {
   STRATOS_ARTIFACT_UPDATED_TENANT_ID: '1',
   STRATOS_ARTIFACT_UPDATED_REPO_URL: 'https://git.example.com/shop/web.git',
   STRATOS_ARTIFACT_UPDATED_REPO_USERNAME: 'deploy',
+  STRATOS_ARTIFACT_UPDATED_STATUS: 'ok',
 };
 const domainValues = {
   STRATOS_SUBSCRIPTION_APPLICATION_ID: 'shop-app',
@@ -117,6 +118,49 @@ test.for(Object.keys(hooks) as HookName[])('%s gets what the protocol says, and 
     ...values,
   });
   expect(built.files.size).toBe(0);
+});
+
+test.for(Object.keys(hooks) as HookName[])('%s gets the common values, and with them what it adds', (hook) => {
+  const [event, values] = expected[hook];
+  const password = hook.startsWith('artifactUpdat') ? { STRATOS_ARTIFACT_UPDATED_REPO_PASSWORD: 'devsCWCu8q8n' } : {};
+
+  const { variables } = environmentOf({
+    hook,
+    settings: {
+      passSecrets: true,
+      paramFilePath: '/etc/launch-params',
+      applicationPath: '/var/www/html',
+      persistenceMapping: '/dev/vdb|vol-1|/mnt',
+      launchParams: new Map([
+        ['CARTRIDGE_KEY', 'Xk7pQ2mZ9aLr4TwB'],
+        ['MB_IP', '10.0.0.9'],
+      ]),
+    },
+    facts: {
+      mbIp: '10.0.0.6',
+      lbIp: '10.0.0.7',
+      lbPublicIp: '203.0.113.7',
+      serviceProperties: { a: '1' },
+      clusterProperties: { b: '2' },
+      memberProperties: { c: '3' },
+    },
+  });
+
+  expect(keysOf(variables, 'STRATOS_')).toEqual({
+    STRATOS_EVENT: event,
+    STRATOS_CARTRIDGE_KEY: 'Xk7pQ2mZ9aLr4TwB',
+    STRATOS_MB_IP: '10.0.0.9', // launch-params override
+    STRATOS_APPLICATION_PATH: '/var/www/html',
+    STRATOS_PARAM_FILE_PATH: '/etc/launch-params',
+    STRATOS_PERSISTENCE_MAPPINGS: '/dev/vdb|vol-1|/mnt',
+    STRATOS_LB_IP: '10.0.0.7',
+    STRATOS_LB_PUBLIC_IP: '203.0.113.7',
+    STRATOS_SERVICE_PROPERTY_a: '1',
+    STRATOS_CLUSTER_PROPERTY_b: '2',
+    STRATOS_MEMBER_PROPERTY_c: '3',
+    ...values,
+    ...password,
+  });
 });
 
 test('an update our own look has found is told as the Java agent tells it', () => {

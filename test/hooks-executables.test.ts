@@ -37,17 +37,23 @@ test.for([
   { problem: 'lineEndings', prepare: (path: string) => writeFile(path, '#!/bin/sh\r\nexit 0\r\n') },
   { problem: 'lineEndings', prepare: (path: string) => writeFile(path, '#!/usr/bin/env sh\r\nexit 0\r\n') },
   { problem: 'interpreter', prepare: (path: string) => writeFile(path, '#!/no/such/python -u\n') },
+  { problem: 'interpreter', prepare: (path: string) => writeFile(path, '#!/usr/bin\n') },
+  { problem: 'linkLoop', prepare: (path: string) => rm(path).then(() => symlink('10-it', path)) },
   { problem: 'missing', prepare: (path: string) => rm(path).then(() => symlink('/no/such/file', path)) },
   { problem: 'notAFile', prepare: (path: string) => rm(path).then(() => mkdir(path)) },
 ])(
-  'a script with the problem $problem blocks, and the log says what to do',
+  'a script with the problem $problem blocks, and the log says what to do, at the start and then',
   async ({ problem, prepare }, { stage }) => {
     await stage.script('startServers/10-it', log('ran'));
     await prepare(join(stage.extensionsDir, 'startServers/10-it'));
 
-    const outcome = await stage.hooks().gate('startServers', {}, { signal: never() });
+    const hooks = stage.hooks();
+
+    const outcome = await hooks.gate('startServers', {}, { signal: never() });
 
     expect(outcome).toMatchObject({ kind: 'blocked', by: 'failure', executable: 'startServers/10-it' });
+    expect(await hooks.problems).toMatchObject([{ code: 'HOOK_UNUSABLE', facts: { problem } }]);
+    expect(stage.logged('hook.problem')).toMatchObject([{ level: 'error', code: 'HOOK_UNUSABLE' }]);
     expect(stage.lines('order')).toEqual([]);
     expect(stage.logged('hook.blocked')).toMatchObject([
       { code: 'HOOK_UNUSABLE', remedy: expect.stringMatching(/\.$/), err: { problem } },
@@ -80,4 +86,57 @@ test('a hook folder that is none blocks, but not when we leave', async ({ stage 
 
   expect(starting).toMatchObject({ kind: 'blocked', by: 'failure' });
   expect(leaving).toMatchObject({ kind: 'passed', degraded: expect.stringContaining('cannot look into') });
+});
+
+test('names that are nearly those of hooks are told at the start, in one line', async ({ stage }) => {
+  await stage.script('artifactUpdate/10-warm', '');
+  await stage.script('Clean.sh', '');
+  await stage.script('StartServers', '');
+  await stage.script('onStart/10-it', '');
+  await stage.script('CopyArtifacts.sh', '');
+  await stage.script('lib/functions.sh', '');
+  await stage.script('common.sh', '', 0o644);
+  await stage.script('README', '', 0o644);
+  await stage.script('.git/10-it', '');
+  await stage.script('drain/10-it', '');
+  await stage.script('StartServers.sh', '');
+
+  const problems = await stage.hooks().problems;
+
+  const unknown = [
+    { name: 'Clean.sh', nearest: 'clean.sh' },
+    { name: 'CopyArtifacts.sh', nearest: null },
+    { name: 'StartServers', nearest: 'StartServers.sh' },
+    { name: 'artifactUpdate/', nearest: 'artifactUpdated/' },
+    { name: 'onStart/', nearest: null },
+  ];
+  expect(problems).toMatchObject([{ code: 'HOOK_NAME_UNKNOWN', facts: { unknown } }]);
+  expect(stage.logged('hook.problem')).toMatchObject([
+    { level: 'warn', err: { message: expect.stringContaining('artifactUpdate/ (did you mean artifactUpdated/?)') } },
+  ]);
+});
+
+test('an extensions folder that is not there is no problem', async ({ stage }) => {
+  const hooks = stage.hooks({ extensionsDir: join(stage.folder, 'none') });
+
+  expect(await hooks.problems).toEqual([]);
+  expect(await hooks.gate('startServers', {}, { signal: never() })).toEqual({ kind: 'passed' });
+});
+
+test('a script may change its own file: the next run is by what is there then', async ({ stage }) => {
+  await stage.script(
+    'startServers/10-it',
+    `${log('old')}; printf '#!/bin/sh\\n${log('new')}\\n' > "$0.new"; chmod 755 "$0.new"; mv "$0.new" "$0"`,
+  );
+  await stage.script('drain/10-it', 'chmod 666 "$0"');
+  const hooks = stage.hooks();
+
+  for (const gate of ['startServers', 'startServers', 'drain'] as const) {
+    expect(await hooks.gate(gate, {}, { signal: never() })).toEqual({ kind: 'passed' });
+  }
+
+  expect(stage.lines('order')).toEqual(['old', 'new']);
+  expect(await hooks.gate('drain', {}, { signal: never() })).toMatchObject({
+    degraded: expect.stringMatching(/cannot run/),
+  });
 });

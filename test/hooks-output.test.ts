@@ -70,6 +70,23 @@ test('garbage on file descriptor 3 is ignored, and said so in one line', async (
   expect(stage.logged('hook.reportIgnored')).toHaveLength(1);
 });
 
+test('100 MB of JSON on file descriptor 3 cost neither memory nor time', async ({ stage }) => {
+  await stage.script(
+    'startServers/10-flood',
+    `printf '{"status":"' >&3; head -c 50000000 /dev/zero | tr '\\0' x >&3; printf '"}\\n' >&3
+     yes '{"extend":1,"status":"still here"}' | head -c 50000000 >&3; exec 3>&-; exit 0`,
+  );
+  const said: GateStatus[] = [];
+  const before = process.memoryUsage().rss;
+
+  const outcome = await stage.hooks().gate('startServers', {}, { signal: never(), onStatus: (s) => said.push(s) });
+
+  expect(outcome).toEqual(passed);
+  expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
+  expect(said.length).toBeLessThan(40_000);
+  expect(stage.logged('hook.reportIgnored')).toHaveLength(1);
+});
+
 test('everything said on file descriptor 3 before the end counts, however late', async ({ stage }) => {
   await stage.script(
     'startServers/10-late',

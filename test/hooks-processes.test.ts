@@ -31,6 +31,23 @@ test('a script may tidy up between TERM and KILL', async ({ stage }) => {
   expect(stage.lines('order')).toEqual(['tidy']);
 });
 
+test('a child in a session of its own that holds the output does not hold a hook beyond its limit', async ({
+  stage,
+}) => {
+  await stage.script(
+    'startServers/10-wait',
+    `setsid sh -c 'echo $$ > ../pid; exec sleep 300' & exec tail -f ${stage.folder}/log`,
+  );
+
+  const outcome = await stage.hooks({ timeoutMs: 500 }, once).gate('startServers', {}, { signal: never() });
+
+  expect(outcome).toMatchObject({ kind: 'blocked', reason: 'not done within its time limit' });
+  await expect.poll(() => stage.logged('hook.outputHeld')).toHaveLength(1);
+  const pid = Number(stage.lines('pid')[0]);
+  expect(stage.logged('hook.outputHeld')).toMatchObject([{ holders: [{ pid, command: 'sleep' }] }]);
+  expect(process.kill(pid)).toBe(true); // it was there to be ended
+});
+
 test('an abort is prompt even if the script will not listen, and nothing is left after close', async ({ stage }) => {
   await stage.script(
     'startServers/10-deaf',

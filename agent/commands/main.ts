@@ -15,6 +15,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'prints which commits ran here, since when: [COMMIT] [--tenant ID] [--json]',
     load: async () => (await import('./history.ts')).history,
   },
+  gate: {
+    summary: 'lets a blocked hook be asked again, or skips it: retry|skip HOOK --reason TEXT',
+    load: async () => (await import('./gate.ts')).gate,
+  },
   events: {
     summary: 'prints every event on a broker: --broker URL [--event NAME] [--member TEXT] [--json]',
     load: async () => (await import('./events.ts')).events,

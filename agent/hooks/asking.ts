@@ -1,25 +1,14 @@
-import type { HookInputs, HookInstance, HookName } from '../../plugins/contract.ts';
-import type { Faults } from '../faults.ts';
+import type { HookInputs, HookName } from '../../plugins/contract.ts';
 import type { Log } from '../log.ts';
-import { type CommonValues, type ScriptSettings, scriptEnvironment } from './environment.ts';
-import { type Executable, HookUnusableError, inspectExecutable } from './executables.ts';
-import type { Asked, GateStatus } from './gate.ts';
-import { inputDocument } from './input.ts';
-import type { Reaper } from './reaper.ts';
-import { runExecutable } from './run.ts';
+import { type GateStatus, wouldHave } from './gate.ts';
+import { type Limits, runLimited } from './limited-run.ts';
+import type { Asked, Runner } from './runners.ts';
 
-/** What the configuration says of hooks. */
-export type HookSettings = ScriptSettings & {
-  readonly extensionsDir: string;
-  /** For one run of one executable. */
-  readonly timeoutMs: number;
-};
-
-/** One executable, asked once. */
+/** One runner, asked once. */
 export type Question<Name extends HookName> = {
   readonly name: Name;
   readonly input: HookInputs[Name];
-  readonly executable: Executable;
+  readonly runner: Runner;
   /** Counted from 1. */
   readonly attempt: number;
   /** What is left of the budget; null if there is none. */
@@ -28,9 +17,10 @@ export type Question<Name extends HookName> = {
   readonly signal: AbortSignal;
 };
 
-/** One run of one executable, once it has ended. */
+/** One run of one runner, once it has ended. */
 export type RanHook = {
   readonly hook: HookName;
+  /** The name of the runner: a plugin's too. */
   readonly executable: string;
   readonly attempt: number;
   readonly end: Asked['kind'];
@@ -39,85 +29,58 @@ export type RanHook = {
   readonly durationMs: number;
 };
 
-/** A script may move its own limit this many times as far. */
+/** A runner may move its own limit this many times as far. */
 const extensionFactor = 10;
+/** What a plugin gets for its last words beyond its limit, and at the end of a budget. */
+const longestGraceMs = 2_000;
+const lastWordsMs = 250;
 
 /**
- * Makes the function that tells an executable what a hook is told, runs it and says how that ended.
+ * Makes the function that runs a runner once, within its limit, and says how that ended.
  *
- * @param options - `environment`: the agent's own; `facts`: what is known now, asked before each run
+ * @param options - `timeoutMs`: for a runner that does not say; `graceMs`: until one that is asked to end is killed
  */
 export function createAsking(options: {
-  readonly config: HookSettings;
-  readonly instance: HookInstance;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly facts: () => CommonValues;
-  readonly temporaryFolder: string;
-  readonly folderPrefix: string;
-  readonly faults?: Faults;
+  readonly timeoutMs: number;
+  readonly graceMs: number;
   readonly onRan?: (run: RanHook) => void;
-  readonly reaper: Reaper;
   readonly log: Log;
 }) {
-  const { config, instance, environment, reaper, onRan = () => {} } = options;
+  const { onRan = () => {} } = options;
 
   /** @throws the signal's reason when it aborts */
   return async function ask<Name extends HookName>(question: Question<Name>): Promise<Asked> {
-    const { name, input, executable, attempt, leftMs, onStatus, signal } = question;
-    const log = options.log.child({ hook: name, executable: executable.name, attempt });
+    const { name, input, runner, attempt, leftMs, onStatus, signal } = question;
     const startedAt = performance.now();
-    const unusable = await problemOf(executable);
-    if (unusable !== null) {
-      onRan(ranHook(question, { kind: 'cannotRun', error: unusable }, startedAt));
-      return { kind: 'cannotRun', error: unusable };
+    const tell = (text: string) => onStatus?.({ kind: 'status', executable: runner.name, text });
+    const limits = { ...limitsOf(question, options), signal };
+    const end = await runLimited(runner, { name, input, attempt, leftMs, onStatus: tell }, limits);
+    const durationMs = Math.round(performance.now() - startedAt);
+    if (end.kind !== 'cannotRun') {
+      const log = options.log.child({ hook: name, executable: runner.name, attempt });
+      log.info({ event: 'hook.ran', end: end.kind, durationMs }, 'hook ran');
     }
-    const facts = options.facts();
-    options.faults?.('spawn');
-    const end = await runExecutable({
-      path: executable.path,
-      args: argumentsOf(question),
-      workingFolder: config.extensionsDir,
-      temporaryFolder: options.temporaryFolder,
-      folderPrefix: options.folderPrefix,
-      environment: scriptEnvironment({ hook: name, input, attempt, settings: config, facts, environment }),
-      stdin: inputDocument(name, input, instance),
-      limitMs: limitMs(name, config.timeoutMs, leftMs),
-      limitCapMs: leftMs ?? config.timeoutMs * extensionFactor,
-      leavesAtLimit: leftMs !== null,
-      onStatus: (text) => onStatus?.({ kind: 'status', executable: executable.name, text }),
-      reaper,
-      log,
-      signal,
-    });
-    log.info({ event: 'hook.ran', end: end.kind, durationMs: Math.round(performance.now() - startedAt) }, 'hook ran');
-    onRan(ranHook(question, end, startedAt));
+    const reason = reasonFor(runner, end);
+    onRan({ hook: name, executable: runner.name, attempt, end: end.kind, reason, durationMs });
     return end;
   };
 }
 
-function ranHook({ name, executable, attempt }: Question<HookName>, end: Asked, startedAt: number): RanHook {
-  const durationMs = Math.round(performance.now() - startedAt);
-  const reason = end.kind === 'cannotRun' ? end.error.message : end.kind === 'done' ? null : end.reason;
-  return { hook: name, executable: executable.name, attempt, end: end.kind, reason, durationMs };
-}
-
-async function problemOf(executable: Executable): Promise<HookUnusableError | null> {
-  try {
-    await inspectExecutable(executable.path);
-    return null;
-  } catch (thrown) {
-    if (thrown instanceof HookUnusableError) return thrown;
-    throw thrown;
+/** Drain and clean may take all the time there is, unless they say otherwise. */
+function limitsOf(
+  { name, runner, leftMs }: Question<HookName>,
+  { timeoutMs, graceMs }: { timeoutMs: number; graceMs: number },
+): Limits {
+  const declaredMs = runner.limits.timeoutMs ?? timeoutMs;
+  if (leftMs === null) {
+    return { limitMs: declaredMs, capMs: declaredMs * extensionFactor, graceMs: Math.min(graceMs, longestGraceMs) };
   }
+  const takesAll = runner.limits.timeoutMs === null && (name === 'drain' || name === 'clean');
+  return { limitMs: takesAll ? leftMs : Math.min(declaredMs, leftMs), capMs: leftMs, graceMs: lastWordsMs };
 }
 
-/** The shipped VolumeMount.sh reads its first argument. @see protocol.md section 7.1 */
-function argumentsOf<Name extends HookName>({ name, input }: Question<Name>): string[] {
-  return name === 'volumeMount' && 'persistenceMapping' in input ? [input.persistenceMapping] : [];
-}
-
-/** Drain and clean may take all the time there is. */
-function limitMs(name: HookName, timeoutMs: number, leftMs: number | null): number {
-  if (leftMs === null) return timeoutMs;
-  return name === 'drain' || name === 'clean' ? leftMs : Math.min(timeoutMs, leftMs);
+function reasonFor({ mode }: Runner, end: Asked): string | null {
+  if (end.kind === 'done') return null;
+  const reason = end.kind === 'cannotRun' ? end.error.message : end.reason;
+  return mode === 'audit' ? wouldHave(end.kind, reason) : reason;
 }

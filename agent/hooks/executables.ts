@@ -3,12 +3,15 @@ import { access, constants, open, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { type HookName, hooks } from '../../plugins/contract.ts';
 import { AgentError } from '../../state/errors.ts';
+import { type Ordered, stratosNumber } from './runners.ts';
 
 /** One file that is to be run for a hook. */
 export type Executable = {
   /** For people: `artifactUpdated/90-warm`, `VolumeMount.sh`. */
   readonly name: string;
   readonly path: string;
+  /** Smaller ones are run first. */
+  readonly number: number;
   /** Found by the name Stratos gives the moment: it can neither hold nor veto nor block. */
   readonly isStratos: boolean;
 };
@@ -37,6 +40,14 @@ export class HookFolderError extends AgentError {
 }
 
 const problems = {
+  linkLoop: {
+    what: 'it is a symbolic link that leads back to itself',
+    remedy: 'Let it point to a file, or remove it.',
+  },
+  unreachable: {
+    what: 'it cannot be looked at',
+    remedy: 'Make the folders on the way to it readable for the user the agent runs as.',
+  },
   missing: { what: 'there is no such file', remedy: 'Remove the broken link, or put the file it points to in place.' },
   notAFile: { what: 'it is not a file', remedy: 'Put an executable file there, or remove it.' },
   notExecutable: {
@@ -55,20 +66,32 @@ const problems = {
 } as const;
 
 /**
- * The executables of a hook, in the order they are run: the Stratos script, then those of its folder by number and name.
+ * The executables of a hook: the Stratos script, and those of its folder.
  * `misnamed` are files of the folder that look like neither.
  *
  * @throws HookFolderError
  */
 export function findExecutables(folder: string, hook: HookName): { executables: Executable[]; misnamed: string[] } {
   const script = hooks[hook].script;
-  const stratos = script === null ? [] : [executable(folder, `${script}.sh`, true)].filter(({ path }) => exists(path));
+  const stratos = script === null ? [] : [stratosScript(folder, script)].filter(({ path }) => exists(path));
   const files = readFolder(join(folder, hook)).filter((file) => !file.startsWith('.'));
-  const numbered = files.filter((file) => /^\d+-./.test(file) && !leftover.test(file)).sort(byNumber);
+  const numbered = files.filter(isNumbered);
   return {
-    executables: [...stratos, ...numbered.map((file) => executable(folder, `${hook}/${file}`, false))],
+    executables: [...stratos, ...numbered.map((file) => numberedFile(folder, `${hook}/${file}`))],
     misnamed: files.filter((file) => !numbered.includes(file)).map((file) => `${hook}/${file}`),
   };
+}
+
+/** Whether a file is run that has this name, in the folder of a hook. */
+export function isNumbered(file: string): boolean {
+  return /^\d+-./.test(file) && !leftover.test(file);
+}
+
+/** Among what is run for its hook: plugins may call it `artifactUpdated/90-warm` or `90-warm`, `StartServers.sh` or `StartServers`. */
+export function placeOf({ name, number, isStratos }: Executable): Ordered {
+  const shortName = isStratos ? name.slice(0, -'.sh'.length) : name.slice(name.indexOf('/') + 1);
+  const order = { names: [name, shortName], number, before: [], after: [] };
+  return { name, kind: isStratos ? 'stratos' : 'executable', order };
 }
 
 /** What editors and package managers leave behind, with the executable bit still on it. */
@@ -81,7 +104,7 @@ const leftover = /(~|\.bak|\.orig|\.swp|\.dpkg-\w+|\.rpm\w+)$/;
  */
 export async function inspectExecutable(path: string): Promise<void> {
   const found = await stat(path).catch((cause: unknown) => {
-    throw new HookUnusableError(path, 'missing', { cause });
+    throw new HookUnusableError(path, whyNotFound(cause), { cause });
   });
   if (!found.isFile()) throw new HookUnusableError(path, 'notAFile');
   if (!(await isExecutable(path))) throw new HookUnusableError(path, 'notExecutable');
@@ -93,8 +116,19 @@ export async function inspectExecutable(path: string): Promise<void> {
   if (isAbsolute(command) && !(await isExecutable(command))) throw new HookUnusableError(path, 'interpreter');
 }
 
-function executable(folder: string, name: string, isStratos: boolean): Executable {
-  return { name, path: join(folder, name), isStratos };
+function stratosScript(folder: string, script: string): Executable {
+  return { name: `${script}.sh`, path: join(folder, `${script}.sh`), number: stratosNumber, isStratos: true };
+}
+
+function numberedFile(folder: string, name: string): Executable {
+  const number = Number.parseInt(name.slice(name.indexOf('/') + 1), 10);
+  return { name, path: join(folder, name), number, isStratos: false };
+}
+
+function whyNotFound(cause: unknown): keyof typeof problems {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === 'ELOOP') return 'linkLoop';
+  return code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'unreachable';
 }
 
 function exists(path: string): boolean {
@@ -110,15 +144,14 @@ function readFolder(path: string): string[] {
   }
 }
 
-function byNumber(one: string, other: string): number {
-  return Number.parseInt(one, 10) - Number.parseInt(other, 10) || (one < other ? -1 : 1);
-}
-
-function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+/** A folder may be entered, which is the same bit. */
+async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** What is behind `#!` in the first line, line end included; null for a binary, or a script without one. */

@@ -2,15 +2,20 @@ import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import type { GateName, HookInputs, HookInstance, HookName, NoticeName } from '../../plugins/contract.ts';
+import type { AgentError } from '../../state/errors.ts';
 import type { Faults } from '../faults.ts';
 import { failure, type Log } from '../log.ts';
-import { createAsking, type HookSettings, type RanHook } from './asking.ts';
+import { createAsking, type RanHook } from './asking.ts';
+import { checkHooks, HookNameError, HookNeighbourError } from './check.ts';
 import type { CommonValues } from './environment.ts';
-import { type Executable, findExecutables, HookFolderError } from './executables.ts';
+import { createExecutableRunners, type HookSettings } from './executable-runner.ts';
+import { HookFolderError } from './executables.ts';
 import { type GateOutcome, type GateStatus, type GateTiming, HookFailedError, passGate } from './gate.ts';
 import { endInterrupted } from './interrupted.ts';
+import { createLookup } from './lookup.ts';
 import { createNotices } from './notices.ts';
 import { createReaper } from './reaper.ts';
+import type { Runner, RunnerSource } from './runners.ts';
 
 /** Delays and limits nobody configures, in milliseconds. */
 export type HookTiming = GateTiming & {
@@ -26,10 +31,10 @@ export type GateOptions = {
   readonly budgetMs?: number;
   /** 1 unless the agent was interrupted in this gate before. */
   readonly attempt?: number;
-  /** The executables an interrupted attempt has been through: not asked again. */
+  /** The runners an interrupted attempt has been through, by name: not asked again. */
   readonly passed?: readonly string[];
-  /** Called with the name of one that is through, before the next one is asked. */
-  readonly onPassed?: (executable: string) => void;
+  /** Called with the name of a runner that is through, before the next one is asked. */
+  readonly onPassed?: (runner: string) => void;
   readonly onStatus?: (status: GateStatus) => void;
 };
 
@@ -43,6 +48,8 @@ export type Hooks = AsyncDisposable & {
   notify<Name extends NoticeName>(name: Name, input: HookInputs[Name]): void;
   /** Gives the notices that are due `ms` to be told. */
   settle(ms: number): Promise<void>;
+  /** What is wrong with what is there to be run, when the hooks were created; it is in the log, too. */
+  readonly problems: Promise<readonly AgentError[]>;
   /** Ends what is running, and waits until it is gone. What scripts have left running stays. */
   close(): Promise<void>;
 };
@@ -56,13 +63,14 @@ const defaultTiming: HookTiming = {
 };
 
 /**
- * @param options - `environment`: the agent's own; `facts`: what is known now, asked before each run; `owner`: on whose
- * behalf, the same after a restart and nobody else's on this machine: what an earlier run left is found by it
+ * @param options - `plugins`: what plugins have for a hook, beside the executables; `environment`: the agent's own;
+ * `facts`: what is known now, asked before each run; `owner`: on whose behalf, the same after a restart and nobody else's on this machine: what an earlier run left is found by it
  * @see plugins.md
  */
 export function createHooks(options: {
   readonly config: HookSettings;
   readonly instance: HookInstance;
+  readonly plugins?: RunnerSource;
   readonly log: Log;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly facts: () => CommonValues;
@@ -77,23 +85,17 @@ export function createHooks(options: {
   const folderPrefix = `cartridge-hook-${createHash('sha256').update(options.owner).digest('hex').slice(0, 12)}-`;
   const timing = { ...defaultTiming, ...options.timing };
   const reaper = createReaper({ log, graceMs: timing.graceMs, hurriedGraceMs: timing.closeGraceMs });
-  const ask = createAsking({ ...options, temporaryFolder, folderPrefix, log, reaper });
+  const runnerOf = createExecutableRunners({ ...options, temporaryFolder, folderPrefix, log, reaper });
+  const where = { extensionsDir: config.extensionsDir, ...(options.plugins && { plugins: options.plugins }) };
+  const lookup = createLookup({ ...where, runnerOf, log });
+  const ask = createAsking({ ...options, timeoutMs: config.timeoutMs, graceMs: timing.graceMs, log });
   const interrupted = endInterrupted({ parent: temporaryFolder, prefix: folderPrefix, reaper, log });
   const notices = createNotices({ log });
   const closing = new AbortController();
-  const misnamed = new Set<string>();
+  const problems = checkHooks(where).then((found) => report(found, log));
   const passings = new Set<Promise<GateOutcome>>();
 
-  return { has, gate, notify, settle, close, [Symbol.asyncDispose]: close };
-
-  function has(name: HookName): boolean {
-    try {
-      const found = findExecutables(config.extensionsDir, name);
-      return found.executables.length + found.misnamed.length > 0;
-    } catch {
-      return true; // there is something to complain about
-    }
-  }
+  return { has: lookup.has, gate, notify, settle, problems, close, [Symbol.asyncDispose]: close };
 
   async function gate<Name extends GateName>(
     name: Name,
@@ -103,18 +105,21 @@ export function createHooks(options: {
     const joined = AbortSignal.any([signal, closing.signal]);
     joined.throwIfAborted();
     const isLeaving = name === 'drain' || name === 'clean';
-    const executables = find(name);
-    if (executables instanceof HookFolderError) return unreadable(name, executables, isLeaving);
+    const { runners, error } = lookup.find(name);
+    if (error instanceof HookFolderError) {
+      log.error({ event: 'hook.blocked', hook: name, ...failure(error) }, 'hook refused');
+      if (!isLeaving) return unreadable(name, error);
+    }
     const passing = passGate({
       hook: name,
-      executables: executables.filter((executable) => !passed.includes(executable.name)),
+      runners: runners.filter((runner) => !passed.includes(runner.name)),
       isLeaving,
       budgetMs: budgetMs ?? (isLeaving ? timing.holdLimitMs : null),
       firstAttempt: attempt,
       timing,
-      ask: async (executable, nth, leftMs) => {
+      ask: async (runner, nth, leftMs) => {
         await unlessAborted(interrupted, joined);
-        return await ask({ name, input, executable, attempt: nth, leftMs, signal: joined, onStatus });
+        return await ask({ name, input, runner, attempt: nth, leftMs, signal: joined, onStatus });
       },
       onStatus,
       onPassed,
@@ -122,11 +127,12 @@ export function createHooks(options: {
       signal: joined,
     });
     passings.add(passing);
-    return await passing.finally(() => passings.delete(passing));
+    const outcome = await passing.finally(() => passings.delete(passing));
+    return error === null ? outcome : withTrouble(outcome, error.message);
   }
 
   function notify<Name extends NoticeName>(name: Name, input: HookInputs[Name]): void {
-    if (closing.signal.aborted || !has(name)) return;
+    if (closing.signal.aborted || !lookup.has(name)) return;
     notices.add(name, () =>
       tell(name, input).catch((thrown: unknown) => {
         if (!closing.signal.aborted) throw thrown;
@@ -143,49 +149,53 @@ export function createHooks(options: {
   async function close(): Promise<void> {
     closing.abort(new Error('the agent stops'));
     notices.clear();
-    await Promise.allSettled([...passings, notices.idle(), reaper.hurry()]);
+    await Promise.allSettled([...passings, notices.idle(), reaper.hurry(), problems]);
     await reaper.hurry(); // what the ends of those have asked for, too
   }
 
-  /** Looked at afresh each time: operators add scripts. */
-  function find(name: HookName): Executable[] | HookFolderError {
-    try {
-      const found = findExecutables(config.extensionsDir, name);
-      for (const file of found.misnamed.filter((file) => !misnamed.has(file))) {
-        misnamed.add(file);
-        const remedy = 'Name it <number>-<name>, such as 50-warm, or remove it.';
-        log.warn(
-          { event: 'hook.misnamed', hook: name, file, remedy },
-          'file is not run: its name is not that of a hook',
-        );
-      }
-      return found.executables;
-    } catch (thrown) {
-      if (thrown instanceof HookFolderError) return thrown;
-      throw thrown;
-    }
-  }
-
-  function unreadable(name: GateName, error: HookFolderError, isLeaving: boolean): GateOutcome {
-    log.error({ event: 'hook.blocked', hook: name, ...failure(error) }, 'hook refused');
-    if (isLeaving) return { kind: 'passed', degraded: error.message };
-    return { kind: 'blocked', by: 'failure', hook: name, executable: `${name}/`, reason: error.message };
-  }
-
   async function tell<Name extends NoticeName>(name: Name, input: HookInputs[Name]): Promise<void> {
-    const executables = find(name);
-    if (executables instanceof HookFolderError) throw executables;
-    for (const executable of executables) {
-      const end = await ask({ name, input, executable, attempt: 1, leftMs: null, signal: closing.signal });
-      if (end.kind === 'done') continue;
+    const { runners, error } = lookup.find(name);
+    for (const runner of runners) await tellOne(runner, name, input);
+    if (error instanceof HookFolderError) throw error;
+  }
+
+  async function tellOne<Name extends NoticeName>(runner: Runner, name: Name, input: HookInputs[Name]): Promise<void> {
+    const delaysMs = timing.retryDelaysMs.slice(0, runner.limits.retries ?? 0);
+    for (let attempt = 1; ; attempt += 1) {
+      const end = await ask({ name, input, runner, attempt, leftMs: null, signal: closing.signal });
+      if (end.kind === 'done') return;
+      const delayMs = end.kind === 'failed' ? delaysMs[attempt - 1] : undefined;
+      if (delayMs !== undefined) {
+        await setTimeout(delayMs, undefined, { signal: closing.signal });
+        continue;
+      }
       const said = end.kind === 'failed' ? end.reason : `a notice cannot ${end.kind}`;
-      const error = end.kind === 'cannotRun' ? end.error : new HookFailedError(name, executable.name, said);
-      log.error(
-        { event: 'notice.failed', hook: name, executable: executable.name, ...failure(error) },
-        'notice failed',
-      );
+      const error = end.kind === 'cannotRun' ? end.error : new HookFailedError(name, runner.name, said);
+      const fields = { event: 'notice.failed', hook: name, executable: runner.name, ...failure(error) };
+      log.error(fields, 'notice failed');
+      return;
     }
   }
+}
+
+function unreadable(hook: string, { message: reason }: HookFolderError): GateOutcome {
+  return { kind: 'blocked', by: 'failure', hook, executable: `${hook}/`, reason };
+}
+
+function withTrouble(outcome: GateOutcome, trouble: string): GateOutcome {
+  if (outcome.kind === 'blocked') return outcome;
+  const { degraded } = outcome;
+  return { kind: 'passed', degraded: degraded === undefined ? trouble : `${trouble}; ${degraded}` };
+}
+
+function report(problems: readonly AgentError[], log: Log): readonly AgentError[] {
+  for (const problem of problems) {
+    const isHarmless = problem instanceof HookNameError || problem instanceof HookNeighbourError;
+    const fields = { event: 'hook.problem', ...failure(problem) };
+    if (isHarmless) log.warn(fields, 'hook will not be run as it is meant');
+    else log.error(fields, 'hook cannot be run as it is');
+  }
+  return problems;
 }
 
 /** @throws the signal's reason when it aborts */

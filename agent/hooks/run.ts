@@ -9,7 +9,7 @@ import { noteProcess } from './interrupted.ts';
 import { cleanerOf, createOutput, type Output } from './output.ts';
 import type { Reaper } from './reaper.ts';
 import { createReport, type Report } from './report.ts';
-import { createTimeLimit } from './time-limit.ts';
+import type { Asked } from './runners.ts';
 import { createWorkspace } from './workspace.ts';
 
 /** One run of one executable. Durations in milliseconds. */
@@ -22,24 +22,17 @@ export type Run = {
   readonly folderPrefix: string;
   readonly environment: ScriptEnvironment;
   readonly stdin: readonly (string | Uint8Array)[];
-  readonly limitMs: number;
-  /** How far the script itself may move the limit. */
-  readonly limitCapMs: number;
   /** At the limit, do not wait for it to be gone: somebody's budget is spent. */
   readonly leavesAtLimit: boolean;
   readonly onStatus: (text: string) => void;
+  /** How much time it needs from now on. */
+  readonly onExtend: (ms: number) => void;
   readonly reaper: Reaper;
   readonly log: Log;
+  /** Aborts at the limit, and when it is overtaken: `overtaken` is that part of it. */
   readonly signal: AbortSignal;
+  readonly overtaken: AbortSignal;
 };
-
-/** How a run ended. */
-export type RunEnd =
-  | { readonly kind: 'done' }
-  /** `retryAfterMs` null: it did not say. */
-  | { readonly kind: 'hold'; readonly reason: string; readonly retryAfterMs: number | null }
-  | { readonly kind: 'veto'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly reason: string };
 
 const exitCodeHold = 75;
 
@@ -47,10 +40,10 @@ const exitCodeHold = 75;
  * Runs an executable in a session of its own, and returns when that process has ended, whatever children it leaves. At its
  * limit the whole process group is ended.
  *
- * @throws the signal's reason, at once, when it aborts; the group is then ended in the background, by `reaper`
+ * @throws the reason of `overtaken`, at once, when that aborts; the group is then ended in the background, by `reaper`
  * @see plugins.md, "An executable hook, any language"
  */
-export async function runExecutable(run: Run): Promise<RunEnd> {
+export async function runExecutable(run: Run): Promise<Asked> {
   await using workspace = await createWorkspace({
     parent: run.temporaryFolder,
     prefix: run.folderPrefix,
@@ -60,17 +53,17 @@ export async function runExecutable(run: Run): Promise<RunEnd> {
   const channels = await openChannels(workspace.folder, run.stdin);
   if (run.signal.aborted) {
     channels.attach(null);
-    throw run.signal.reason;
+    run.overtaken.throwIfAborted();
+    return { kind: 'failed', reason: 'not even started within its time limit' };
   }
-  using limit = createTimeLimit(run.limitMs, run.limitCapMs);
   const clean = cleanerOf(run.environment.secrets);
   const output = createOutput({ log: run.log, clean });
-  const report = createReport({ log: run.log, clean, onStatus: run.onStatus, onExtend: limit.extend });
+  const report = createReport({ log: run.log, clean, onStatus: run.onStatus, onExtend: run.onExtend });
   const script = start(run, channels, { ...run.environment.variables, ...workspace.variables });
   noteProcess(workspace.folder, script.group ?? undefined);
   listen(script.ends, output, report);
   try {
-    using abort = whenAborted(run.signal, limit.signal);
+    using abort = whenAborted(run.signal);
     const exit = await Promise.race([script.exited, abort.promise]);
     if (exit === null) return await stop(run, script, output);
     await drain(script.ends);
@@ -119,12 +112,12 @@ function listen(ends: Ends | null, output: Output, report: Report): void {
   ends.report.on('data', report.take);
 }
 
-async function stop(run: Run, { group, ends }: Script, output: Output): Promise<RunEnd> {
+async function stop(run: Run, { group, ends }: Script, output: Output): Promise<Asked> {
   const gone = group === null ? Promise.resolve() : run.reaper.stop(group);
-  using abort = whenAborted(run.signal);
+  using abort = whenAborted(run.overtaken);
   if (!run.leavesAtLimit) await Promise.race([gone.then(() => drain(ends)), abort.promise]);
   output.end();
-  run.signal.throwIfAborted();
+  run.overtaken.throwIfAborted();
   return { kind: 'failed', reason: withLastWords('not done within its time limit', output) };
 }
 
@@ -140,7 +133,7 @@ async function drain(ends: Ends | null): Promise<void> {
   }
 }
 
-function endOf(exit: Exit, report: Report, output: Output): RunEnd {
+function endOf(exit: Exit, report: Report, output: Output): Asked {
   if ('cannotStart' in exit) return { kind: 'failed', reason: `cannot be started: ${reasonOf(exit.cannotStart)}` };
   if (exit.killedBy !== null) return { kind: 'failed', reason: withLastWords(`killed by ${exit.killedBy}`, output) };
   const verdict = report.verdict();
@@ -172,16 +165,11 @@ function letGo(ends: Ends | null): readonly Socket[] {
   return held;
 }
 
-/** Null when one of the signals aborts. No listener is left behind: a signal may live as long as the agent. */
-function whenAborted(...signals: AbortSignal[]): Disposable & { promise: Promise<null> } {
+/** Null when the signal aborts. No listener is left behind: a signal may live as long as the agent. */
+function whenAborted(signal: AbortSignal): Disposable & { promise: Promise<null> } {
   const { promise, resolve } = Promise.withResolvers<null>();
   const tell = () => resolve(null);
-  for (const signal of signals) signal.addEventListener('abort', tell);
-  if (signals.some((signal) => signal.aborted)) tell();
-  return {
-    promise,
-    [Symbol.dispose]() {
-      for (const signal of signals) signal.removeEventListener('abort', tell);
-    },
-  };
+  signal.addEventListener('abort', tell);
+  if (signal.aborted) tell();
+  return { promise, [Symbol.dispose]: () => signal.removeEventListener('abort', tell) };
 }

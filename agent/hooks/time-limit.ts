@@ -1,28 +1,32 @@
 /** A deadline that whom it is for may move, up to a cap. Its signal aborts when it is reached. */
 export type TimeLimit = Disposable & {
   readonly signal: AbortSignal;
-  /** Ends no sooner than `ms` from now; never later than the cap, never sooner than before. */
+  /** Ends no sooner than `ms` from now; never later than the cap, never sooner than before, and not once it is reached. */
   extend(ms: number): void;
 };
 
 const longestTimerMs = 2 ** 31 - 1;
 
-/** @param capMs - from the start, like `limitMs` */
+/** @param capMs - from the start, like `limitMs`; both by the monotonic clock */
 export function createTimeLimit(limitMs: number, capMs: number): TimeLimit {
   const reached = new AbortController();
   const startedAt = performance.now();
+  let isOver = false;
   let endsAfterMs = limitMs;
   let timer = arm();
   return {
     signal: reached.signal,
     extend(ms) {
       const wantedMs = Math.min(performance.now() - startedAt + ms, capMs);
-      if (wantedMs <= endsAfterMs) return;
+      if (isOver || reached.signal.aborted || !(wantedMs > endsAfterMs)) return; // what is no number is not more, either
       endsAfterMs = wantedMs;
       clearTimeout(timer);
       timer = arm();
     },
-    [Symbol.dispose]: () => clearTimeout(timer),
+    [Symbol.dispose]() {
+      isOver = true;
+      clearTimeout(timer);
+    },
   };
 
   function arm(): NodeJS.Timeout {

@@ -2,12 +2,15 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { test as base, expect } from 'vitest';
-import type { HookSettings } from '../../agent/hooks/asking.ts';
+import { test as base } from 'vitest';
+import type { RanHook } from '../../agent/hooks/asking.ts';
 import type { CommonValues } from '../../agent/hooks/environment.ts';
+import type { HookSettings } from '../../agent/hooks/executable-runner.ts';
 import { createHooks, type Hooks, type HookTiming } from '../../agent/hooks/hooks.ts';
+import type { Runner } from '../../agent/hooks/runners.ts';
 import { createLog } from '../../agent/log.ts';
-import type { HookInstance } from '../../plugins/contract.ts';
+import type { HookInstance, HookName } from '../../plugins/contract.ts';
+import { expect } from './current-test.ts';
 
 export const instance: HookInstance = {
   applicationId: 'shop-app',
@@ -38,6 +41,12 @@ export const settings = {
   timeoutMs: 20_000,
 } as const satisfies Omit<HookSettings, 'extensionsDir'>;
 
+/** What is not as usual; `plugins`: stand-ins for what a host of plugins has to be run. */
+export type StageConfig = Partial<HookSettings> & {
+  readonly plugins?: readonly { readonly hook: HookName; readonly runner: Runner }[];
+  readonly onRan?: (run: RanHook) => void;
+};
+
 /** An extensions folder of its own, scripts in it, and the hooks that run them. */
 export type Stage = {
   /** Where scripts work: what they write to `$PWD/..` is not taken for a hook. */
@@ -46,7 +55,7 @@ export type Stage = {
   readonly extensionsDir: string;
   /** Puts an executable in place: `clean.sh`, `drain/10-wait`. Without a first line of its own it is for sh. */
   script(name: string, body: string, mode?: number): Promise<void>;
-  hooks(config?: Partial<HookSettings>, timing?: Partial<HookTiming>, temporaryFolder?: string): Hooks;
+  hooks(config?: StageConfig, timing?: Partial<HookTiming>, temporaryFolder?: string): Hooks;
   /** What scripts have written to a file, by lines; none if there is no such file. */
   lines(file: string): string[];
   logged(event: string): Record<string, unknown>[];
@@ -76,11 +85,13 @@ export const test = base.extend<{ stage: Stage }>({
         await writeFile(path, body.startsWith('#!') ? body : `#!/bin/sh\n${body}\n`);
         await chmod(path, mode);
       },
-      hooks(config = {}, timing = {}, elsewhere = temporaryFolder) {
+      hooks({ plugins = [], onRan = () => {}, ...config } = {}, timing = {}, elsewhere = temporaryFolder) {
         const quick = { graceMs: 200, retryDelaysMs: [10, 20, 30], holdDelayMs: 20, holdLimitMs: 10_000 };
         const hooks = createHooks({
           config: { ...settings, extensionsDir, ...config },
           instance,
+          plugins: { runnersFor: (hook) => plugins.flatMap((it) => (it.hook === hook ? [it.runner] : [])) },
+          onRan,
           log,
           environment: process.env,
           facts: () => noFacts,
