@@ -61,6 +61,8 @@ export function createDeployments({
   const events = new Map<string, ArtifactUpdatedEvent>();
   const refused = new Map<string, AgentError>();
   const known = new Map<string, Looked>();
+  const inPlace = new Map<string, string>();
+  const lastFound = new Map<string, string>();
   const lastDrift = new Map<string, string>();
 
   /** Logs a failure where it is handled: the machine goes on from here, it waits and tries again. */
@@ -138,7 +140,8 @@ export function createDeployments({
     },
 
     forget(tenantId) {
-      for (const map of [events, refused, known, lastDrift]) map.delete(tenantId);
+      artifacts.forget(tenantId);
+      for (const map of [events, refused, lastDrift]) map.delete(tenantId);
     },
 
     fetch: (tenantId, { trigger, signal }) =>
@@ -152,10 +155,15 @@ export function createDeployments({
           .finally(() => progressed(tenantId, null));
         const { repoUrl, path, oldCommit, newCommit: commit, changed, isRelease, rejection } = fetched;
         const durationMs = performance.now() - since;
+        // One that is held up is found at each look.
+        const isNews = changed && lastFound.get(tenantId) !== commit;
+        lastFound.set(tenantId, commit);
+        const placed = changed ? oldCommit : commit;
+        if (placed !== null) inPlace.set(tenantId, placed);
         // What is in place has its facts already.
         if (changed || !known.has(tenantId))
           known.set(tenantId, { fetched, trigger, durationMs, event: events.get(tenantId) });
-        const level = trigger === 'interval' && !changed ? 'debug' : 'info';
+        const level = trigger === 'interval' && !isNews ? 'debug' : 'info';
         log[level]({ event: 'artifact.fetched', tenantId, repoUrl, commit, changed, trigger }, 'artifact fetched');
         tellDrift(fetched);
         return { tenantId, commit, changed, path, repoUrl, oldCommit, isRelease, rejected: rejection !== null };
@@ -169,6 +177,7 @@ export function createDeployments({
         const looked = known.get(tenantId);
         const durationMs = Math.round((looked?.durationMs ?? 0) + performance.now() - since);
         lastDrift.delete(tenantId);
+        inPlace.set(tenantId, commit);
         log.info(
           { event: 'artifact.placed', tenantId, repoUrl, path, oldCommit, commit, durationMs },
           'artifact placed',
@@ -191,14 +200,16 @@ export function createDeployments({
           'commit taken back',
         );
         known.delete(tenantId);
+        inPlace.set(tenantId, commit);
         recorded(recordOf(returned, { what: 'rolledBack', trigger: 'rollback', reason }));
         return returned;
       }),
 
     remove: (tenantId, signal) =>
       attempt(tenantId, async () => {
-        const commit = known.get(tenantId)?.fetched.newCommit ?? '';
+        const commit = inPlace.get(tenantId) ?? '';
         if (!(await artifacts.remove(tenantId, { signal }))) return;
+        for (const map of [known, inPlace, lastFound]) map.delete(tenantId);
         const found = {
           tenantId,
           commit,

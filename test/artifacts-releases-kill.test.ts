@@ -113,7 +113,7 @@ async function goOn(place: string, releases: Releases, order: string): Promise<v
     await releases.switchTo(commit);
   }
   if (what === 'serve') await releases.markGood(commit);
-  else if ((await releases.current()) === commit) await releases.rollBack(rejected ?? 'the ports did not come back');
+  else await releases.rollBack(commit, rejected ?? 'the ports did not come back');
   await releases.prune(repository);
 }
 

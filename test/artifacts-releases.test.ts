@@ -109,7 +109,8 @@ test('of many good releases the last ones stay, and of the others none', async (
 
   await releases.prune(repository);
   expect(await releasesIn(site.place)).toEqual([...commits.slice(-2), bad].sort());
-  expect(await releases.rollBack('the hook said no')).toBe(commits.at(-1));
+  expect(await releases.rollBack(bad, 'the hook said no')).toBe(commits.at(-1));
+  expect(await releases.rollBack(bad, 'again, by an agent that was killed')).toBe(commits.at(-1));
   await releases.prune(repository);
 
   expect(await releasesIn(site.place)).toEqual(commits.slice(-2).sort());
@@ -171,7 +172,7 @@ test('after the clone was made again, a release it does not know can be served, 
   await execute('git', ['-C', repository.folder, 'gc', '--quiet', '--prune=now']);
   expect(await releases.workTree(repository, commit)).toBeNull();
   await serve(site, next);
-  expect(await releases.rollBack('no')).toBe(commit);
+  expect(await releases.rollBack(next, 'no')).toBe(commit);
   expect(await filesIn(site.place)).toEqual({ 'index.html': 'one' });
 });
 

@@ -131,6 +131,24 @@ test('follows the repository to another URL, and another default branch', async 
   expect((await git(target, 'remote', 'get-url', 'origin')).trim()).toBe(other.url);
 });
 
+test('without auto.checkout a regular look brings nothing, but for what local commits are put upon', async ({
+  instance,
+}) => {
+  const { repository, firstCommit, target } = instance;
+  const artifacts = instance.artifacts({ autoCheckout: false, commitEnabled: true });
+  await deploy(artifacts, repository.url);
+  await repository.commit({ 'index.html': 'second' });
+  const look = async () => await artifacts.fetch('1', { trigger: 'interval', signal: never });
+
+  expect(await look()).toMatchObject({ changed: false, newCommit: firstCommit });
+  await writeFiles(target, { 'new.txt': 'written here' });
+  const fetched = await look();
+  await artifacts.place(fetched, { signal: never });
+
+  expect(await filesIn(target)).toMatchObject({ 'index.html': 'second', 'new.txt': 'written here' });
+  expect(await repository.git('rev-parse', 'main')).toBe(fetched.newCommit);
+});
+
 test('a file whose owner or time was changed is not a local change', async ({ instance }) => {
   const { repository, target } = instance;
   const artifacts = instance.artifacts();

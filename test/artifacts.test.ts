@@ -132,6 +132,22 @@ test('tenants of a multi-tenant service have a path each', async ({ instance }) 
   expect(await filesIn(join(target, 'repository/tenants/5'))).toEqual({ 'other.html': 'other' });
 });
 
+test('a tenant that comes back before its content was removed gets it anew', async ({ instance }) => {
+  const { repository, target } = instance;
+  const artifacts = instance.artifacts({ multiTenant: true });
+  await deploy(artifacts, repository.url, '5');
+  const content = join(target, 'repository/tenants/5');
+
+  artifacts.forget('5');
+  expect(artifacts.isKnown('5')).toBe(false);
+  artifacts.want({ repoURL: repository.url, tenantId: '5' });
+  expect(await artifacts.remove('5', { signal: never })).toBe(true);
+  await expect(readdir(content)).rejects.toThrow('ENOENT');
+  await artifacts.place(await artifacts.fetch('5', { signal: never }), { signal: never });
+
+  expect(await filesIn(content)).toMatchObject({ 'index.html': 'first' });
+});
+
 test('tells how far git is', async ({ instance }) => {
   const artifacts = instance.artifacts();
   artifacts.want({ repoURL: instance.repository.url, tenantId: '1' });

@@ -1,65 +1,63 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, beforeEach, describe, expect } from 'vitest';
+import { describe } from 'vitest';
 import { ownMember, shop } from '../agent/demo/story.ts';
+import { expect } from './support/current-test.ts';
 import { type GitServer, startGitServer, type TestRepository } from './support/git-server.ts';
-import { type Agent, type InstanceOptions, type Life, lifeTest as test } from './support/life.ts';
+import { type Agent, type InstanceOptions, type Life, lifeTest } from './support/life.ts';
 
 const account = { user: 'deploy', password: 's3cret-P@ss' };
 const updated = 'echo "updated $(cat $STRATOS_APPLICATION_PATH/index.html)" >> $TRACE';
 const often = { 'artifact.update.interval': '200ms' };
 const never = { 'enable.artifact.update': 'false' };
 
-let server: GitServer;
-let repository: TestRepository;
-let repositories = 0;
+type Git = { readonly server: GitServer; readonly repository: TestRepository };
 
-beforeAll(async () => {
-  server = await startGitServer();
-  server.account = account;
-  return () => server[Symbol.asyncDispose]();
+const test = lifeTest.extend<{ git: Git }>({
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads the parameter
+  git: async ({}, use) => {
+    await using server = await startGitServer();
+    server.account = account;
+    const repository = await server.createRepository('shop.git');
+    await repository.commit({ 'index.html': 'first', 'config.php': 'a' });
+    await use({ server, repository });
+  },
 });
 
-beforeEach(async () => {
-  repositories += 1;
-  repository = await server.createRepository(`shop-${repositories}.git`);
-  await repository.commit({ 'index.html': 'first', 'config.php': 'a' });
-});
+describe.concurrent('an artifact that is in place', () => {
+  test('is updated by itself, hooks are told, and a look that finds nothing tells nobody', async ({ life, git }) => {
+    const { agent } = await serving(life, git, { conf: often, hooks: { 'ArtifactUpdatedEvent.sh': updated } });
 
-describe('an artifact that is in place', () => {
-  test('is updated by itself, hooks are told, and a look that finds nothing tells nobody', async ({ life }) => {
-    const { agent } = await serving(life, { conf: often, hooks: { 'ArtifactUpdatedEvent.sh': updated } });
-
-    await repository.commit({ 'index.html': 'second' });
+    await git.repository.commit({ 'index.html': 'second' });
     await expect.poll(agent.trace).toEqual(['updated first', 'updated second']);
-    await looks(2);
+    await looks(git, 2);
     const lines = journalOf(life).length;
-    await looks(3);
+    await looks(git, 3);
 
     expect(agent.trace()).toEqual(['updated first', 'updated second']);
     expect(journalOf(life).length).toBe(lines);
   });
 
-  test('is looked at twice at most in a storm of a hundred events', async ({ life }) => {
-    const { agent, platform } = await serving(life, { conf: never });
+  test('is looked at twice at most in a storm of a hundred events', async ({ life, git }) => {
+    const { agent, platform } = await serving(life, git, { conf: never });
     const before = fetchesOf(agent);
 
     await Promise.all(Array.from({ length: 100 }, () => platform.artifactUpdated()));
-    await repository.commit({ 'index.html': 'after the storm' });
+    await git.repository.commit({ 'index.html': 'after the storm' });
     await platform.artifactUpdated();
     await expect.poll(() => contentOf(life)).toBe('after the storm');
 
     expect(fetchesOf(agent) - before).toBeLessThanOrEqual(2);
   });
 
-  test('has its changed files told once, in the log, to the hooks, and in the history', async ({ life }) => {
+  test('has its changed files told once, in the log, to the hooks, and in the history', async ({ life, git }) => {
     const hooks = { 'artifactDrifted/10-tell': 'cat >> $TRACE' };
-    const { agent } = await serving(life, { conf: often, hooks });
+    const { agent } = await serving(life, git, { conf: often, hooks });
 
     await writeFile(join(life.applicationPath, 'config.php'), 'changed');
     await expect.poll(() => agent.trace().length).toBeGreaterThan(0);
-    await looks(5);
+    await looks(git, 5);
 
     expect(agent.trace().join()).toContain('"changedPaths":["config.php"]');
     expect(agent.lines.filter(({ event }) => event === 'artifact.drifted')).toHaveLength(1);
@@ -67,46 +65,49 @@ describe('an artifact that is in place', () => {
     expect(await readFile(join(life.applicationPath, 'config.php'), 'utf8')).toBe('changed');
   });
 
-  test('has its changed files put back, if so wanted', async ({ life }) => {
-    await serving(life, { conf: { ...often, 'artifact.drift': 'restore' } });
+  test('has its changed files put back, if so wanted', async ({ life, git }) => {
+    await serving(life, git, { conf: { ...often, 'artifact.drift': 'restore' } });
 
     await writeFile(join(life.applicationPath, 'config.php'), 'changed');
 
     await expect.poll(() => readFileSync(join(life.applicationPath, 'config.php'), 'utf8')).toBe('a');
   });
 
-  test('has its changed files committed and pushed, if so wanted', async ({ life }) => {
-    await serving(life, { conf: often, params: { COMMIT_ENABLED: 'true' } });
+  test('has its changed files committed and pushed, if so wanted', async ({ life, git }) => {
+    await serving(life, git, { conf: often, params: { COMMIT_ENABLED: 'true' } });
 
     await writeFile(join(life.applicationPath, 'upload.txt'), 'from here');
 
-    await expect.poll(() => repository.git('show', 'HEAD:upload.txt').catch(() => '')).toBe('from here');
-    await repository.commit({ 'index.html': 'from there', 'upload.txt': 'from here' });
+    await expect.poll(() => git.repository.git('show', 'HEAD:upload.txt').catch(() => '')).toBe('from here');
+    await git.repository.commit({ 'index.html': 'from there', 'upload.txt': 'from here' });
     await expect.poll(() => contentOf(life)).toBe('from there');
     expect(readFileSync(join(life.applicationPath, 'upload.txt'), 'utf8')).toBe('from here');
   });
 
-  test('is looked at again by an agent that was killed, though nobody sends its event again', async ({ life }) => {
-    const first = await serving(life, { conf: never });
-    server.mode = { kind: 'hang' };
-    await repository.commit({ 'index.html': 'second' });
+  test('is looked at again by an agent that was killed, though nobody sends its event again', async ({ life, git }) => {
+    const first = await serving(life, git, { conf: never });
+    git.server.mode = { kind: 'hang' };
+    await git.repository.commit({ 'index.html': 'second' });
     await first.platform.artifactUpdated();
     await expect.poll(() => journalOf(life).join('\n')).toContain('"asked":["1"]');
     process.kill(first.agent.pid, 'SIGKILL');
     await first.agent.exited;
-    server.mode = { kind: 'serve' };
+    git.server.mode = { kind: 'serve' };
 
-    await life.agent(optionsFor({ conf: never }));
+    await life.agent(optionsFor(git, { conf: never }));
 
     await expect.poll(() => contentOf(life)).toBe('second');
     expect(journalOf(life).join('\n')).not.toContain(account.password);
   });
 });
 
-describe('an update that is refused', () => {
-  test('by a failing script is told again with the next event, though nothing has changed', async ({ life }) => {
+describe.concurrent('an update that is refused', () => {
+  test('by a failing script is told again with the next event, though nothing has changed', async ({ life, git }) => {
     const failing = `${updated}; [ -e $STRATOS_APPLICATION_PATH/../good ]`;
-    const { agent, platform } = await serving(life, { conf: never, hooks: { 'ArtifactUpdatedEvent.sh': failing } });
+    const { agent, platform } = await serving(life, git, {
+      conf: never,
+      hooks: { 'ArtifactUpdatedEvent.sh': failing },
+    });
     expect(agent.trace()).toEqual(['updated first']);
 
     await writeFile(join(life.folder, 'good'), '');
@@ -120,83 +121,90 @@ describe('an update that is refused', () => {
     expect(agent.trace()).toEqual(['updated first', 'updated first']);
   });
 
-  test('by a veto holds up until there is another commit', async ({ life }) => {
+  test('by a veto holds up until there is another commit', async ({ life, git }) => {
     const policy = 'grep -q bad $TRACE.next 2>/dev/null && echo \'{"veto":"not today"}\' >&3; true';
-    const { agent } = await serving(life, { conf: often, hooks: { 'artifactUpdating/10-policy': policy } });
+    const { agent } = await serving(life, git, { conf: often, hooks: { 'artifactUpdating/10-policy': policy } });
     await writeFile(join(life.folder, 'trace.next'), 'bad');
 
-    await repository.commit({ 'index.html': 'second' });
+    await git.repository.commit({ 'index.html': 'second' });
     await agent.logged(({ event, condition }) => event === 'lifecycle.condition' && condition === 'blocked');
-    await looks(3);
+    await looks(git, 3);
     expect(contentOf(life)).toBe('first');
     await writeFile(join(life.folder, 'trace.next'), 'good');
-    await repository.commit({ 'index.html': 'third' });
+    await git.repository.commit({ 'index.html': 'third' });
 
     await expect.poll(() => contentOf(life)).toBe('third');
   });
 });
 
-describe('releases', () => {
+describe.concurrent('releases', () => {
   const conf = { ...often, 'artifact.layout': 'releases', 'artifact.verify.timeout': '1' };
 
-  test('are switched, and one that is vetoed is taken back and not tried again', async ({ life }) => {
+  test('are switched, and one that is vetoed is taken back and not tried again', async ({ life, git }) => {
     const smoke = `${updated}; grep -q broken $STRATOS_APPLICATION_PATH/index.html && echo '{"veto":"broken"}' >&3; true`;
-    const { agent } = await serving(life, { conf, hooks: { 'artifactUpdated/10-smoke': smoke } });
+    const { agent } = await serving(life, git, { conf, hooks: { 'artifactUpdated/10-smoke': smoke } });
 
-    await repository.commit({ 'index.html': 'broken' });
+    const bad = await git.repository.commit({ 'index.html': 'broken' });
     await expect.poll(agent.trace).toEqual(['updated first', 'updated broken', 'updated first']);
-    await looks(3);
+    await looks(git, 3);
 
     expect(contentOf(life)).toBe('first');
     expect(agent.trace()).toHaveLength(3);
     expect(recordsOf(life).at(-1)).toMatchObject({ what: 'rolledBack', reason: 'artifactUpdated: broken' });
-    await repository.commit({ 'index.html': 'mended' });
+    const told = agent.lines.filter(({ event, level }) => event === 'artifact.fetched' && level === 'info');
+    expect(told.map(({ commit }) => commit).filter((commit) => commit === bad)).toHaveLength(1);
+    await git.repository.commit({ 'index.html': 'mended' });
     await expect.poll(() => contentOf(life)).toBe('mended');
     expect(readlinkSync(life.applicationPath)).toContain('.releases/');
   });
 
-  test('after which the ports stay closed are taken back', async ({ life }) => {
+  test('after which the ports stay closed are taken back', async ({ life, git }) => {
     const port = await life.port();
     const service = await life.listen(port);
-    const { agent } = await serving(life, { conf, params: { PORTS: String(port) } });
+    const { agent } = await serving(life, git, { conf, params: { PORTS: String(port) } });
     await new Promise((resolve) => service.close(resolve));
 
-    await repository.commit({ 'index.html': 'second' });
+    await git.repository.commit({ 'index.html': 'second' });
     await agent.logged(({ event }) => event === 'artifact.rolled-back');
 
     expect(contentOf(life)).toBe('first');
   });
 });
 
-describe('a tenant that leaves', () => {
+describe.concurrent('a tenant that leaves', () => {
   const removed = (tenantId: number) => ({ applicationId: shop.applicationId, tenantId });
 
-  test('of a multi-tenant service has its content removed, and what was there before put back', async ({ life }) => {
+  test('of a multi-tenant service has its content removed, and what was there before put back', async ({
+    life,
+    git,
+  }) => {
     const content = join(life.applicationPath, 'repository', 'tenants', String(shop.tenantId));
     await mkdir(content, { recursive: true });
     await writeFile(join(content, 'index.html'), 'before');
     const params = { MULTITENANT: 'true' };
     const conf = { ...often, 'enable.initial.artifact.backup': 'true' };
-    const { platform } = await serving(life, { conf, params });
+    const { platform } = await serving(life, git, { conf, params });
     expect(readFileSync(join(content, 'index.html'), 'utf8')).toBe('first');
 
     await platform.publish('ApplicationSignUpRemovedEvent', { ...removed(shop.tenantId), applicationId: 'other' });
     await platform.publish('ApplicationSignUpRemovedEvent', removed(77));
-    await looks(2);
+    await looks(git, 2);
     expect(readFileSync(join(content, 'index.html'), 'utf8')).toBe('first');
     await platform.publish('ApplicationSignUpRemovedEvent', removed(shop.tenantId));
 
     await expect.poll(() => readFileSync(join(content, 'index.html'), 'utf8')).toBe('before');
     expect(existsSync(`${content}_backup`)).toBe(false);
-    expect(recordsOf(life).at(-1)).toMatchObject({ what: 'removed', tenantId: String(shop.tenantId) });
+    const commit = await git.repository.git('rev-parse', 'main');
+    const record = { what: 'removed', tenantId: String(shop.tenantId), commit };
+    await expect.poll(() => recordsOf(life).at(-1)).toMatchObject(record);
   });
 
-  test('of a single-tenant service leaves its document root, which is updated no more', async ({ life }) => {
-    const { agent, platform } = await serving(life, { conf: often });
+  test('of a single-tenant service leaves its document root, which is updated no more', async ({ life, git }) => {
+    const { agent, platform } = await serving(life, git, { conf: often });
 
     await platform.publish('ApplicationSignUpRemovedEvent', removed(shop.tenantId));
     await expect.poll(() => journalOf(life).join('\n')).toContain(`"left":["${shop.tenantId}"]`);
-    await repository.commit({ 'index.html': 'second' });
+    await git.repository.commit({ 'index.html': 'second' });
     const before = agent.lines.filter(({ event }) => event === 'message.received').length;
     for (let nth = 0; nth < 3; nth += 1) await platform.resync();
     await expect
@@ -208,21 +216,21 @@ describe('a tenant that leaves', () => {
 });
 
 /** An instance whose artifact is in place, and that is active. */
-async function serving(life: Life, options: InstanceOptions) {
-  const seed = { clusterId: shop.clusterId, tenantId: shop.tenantId, url: repository.url };
+async function serving(life: Life, git: Git, options: InstanceOptions) {
+  const seed = { clusterId: shop.clusterId, tenantId: shop.tenantId, url: git.repository.url };
   const login = { username: account.user, password: account.password };
   const platform = await life.platform({ members: [ownMember('Initialized')], repositories: [{ ...seed, ...login }] });
-  const agent = await life.agent(optionsFor(options));
+  const agent = await life.agent(optionsFor(git, options));
   await platform.waitFor('InstanceActivatedEvent');
   return { agent, platform };
 }
 
-function optionsFor(options: InstanceOptions): InstanceOptions {
+function optionsFor({ repository }: Git, options: InstanceOptions): InstanceOptions {
   return { ...options, params: { REPO_URL: repository.url, ...options.params } };
 }
 
 /** Waits until the agent has asked the git server that many times more. */
-async function looks(times: number): Promise<void> {
+async function looks({ server }: Git, times: number): Promise<void> {
   const before = server.requests.length;
   await expect.poll(() => server.requests.length).toBeGreaterThanOrEqual(before + 2 * times);
 }

@@ -11,6 +11,7 @@ import {
 } from './failures.ts';
 import type { Fetched } from './fetched.ts';
 import { type FetchConfig, type FetchJob, lookAt } from './fetching.ts';
+import { createFingerprints } from './fingerprint.ts';
 import { createGit } from './git.ts';
 import { createInPlace } from './in-place.ts';
 import { createInReleases } from './in-releases.ts';
@@ -46,6 +47,8 @@ export interface Artifacts {
   want(event: RepositoryEvent): { tenantId: string; repoUrl: string };
   /** Whether it is known where the artifact of a tenant comes from. */
   isKnown(tenantId: string): boolean;
+  /** The tenant has left; an event that comes later, even before its content is removed, counts again. */
+  forget(tenantId: string): void;
   /**
    * Brings the newest commit to this instance. No file in place is touched: until `place`, the old content serves.
    *
@@ -62,7 +65,7 @@ export interface Artifacts {
   place(found: Found, job: { signal: AbortSignal }): Promise<void>;
   /** What is in place works: it is what to come back to. */
   accept(found: Found, job: { signal: AbortSignal }): Promise<void>;
-  /** Puts the last commit that worked in place again, and returns it; null where there is none. */
+  /** `found` does not work: puts the last commit that did in place again, and returns it; null where there is none. */
   takeBack(found: Found, job: { reason: string; signal: AbortSignal }): Promise<string | null>;
   /** The paths that differ between two commits; none when the clone does not know them any more. */
   changedPaths(found: Found, job: { signal: AbortSignal }): Promise<readonly string[]>;
@@ -93,6 +96,7 @@ export function createArtifacts(options: {
   const { config, multiTenant, stateDir, log, environment = process.env, faults = noFaults } = options;
   const git = createGit({ protocols: config.protocols, environment, ssh: config.ssh, faults });
   const layout = layoutOf();
+  const fingerprintOf = createFingerprints();
   const runJob = createJobs(config.timeoutMs);
   const wishes = new Map<string, Wish>();
   /** Paths that an earlier run has left nothing half done at. */
@@ -152,11 +156,12 @@ export function createArtifacts(options: {
     },
 
     isKnown: (tenantId) => wishes.has(tenantId),
+    forget: (tenantId) => void wishes.delete(tenantId),
 
     async fetch(tenantId, job) {
       const wish = wishes.get(tenantId);
       if (wish === undefined) throw new ArtifactUnknownError(tenantId);
-      const more = { ...job, config, log, isRelease: layout.hasReleases };
+      const more = { ...job, config, log, isRelease: layout.hasReleases, fingerprintOf };
       return await runJob(wish, {
         signal: job.signal,
         work: async (signal) => {
@@ -188,7 +193,7 @@ export function createArtifacts(options: {
     },
 
     accept: (found, { signal }) => atSite(found, signal, (site) => site.accept()),
-    takeBack: (found, { reason, signal }) => atSite(found, signal, (site) => site.takeBack(reason)),
+    takeBack: (found, { reason, signal }) => atSite(found, signal, (site) => site.takeBack(found.newCommit, reason)),
     changedPaths: (found, { signal }) =>
       atSite(found, signal, async ({ repository }) => {
         if (!(await isOurs(repository.folder))) return [];
@@ -198,7 +203,6 @@ export function createArtifacts(options: {
       }),
 
     async remove(tenantId, { signal }) {
-      wishes.delete(tenantId);
       const path = artifactPath(config, { multiTenant, tenantId });
       const where = { tenantId, path, repoUrl: '', url: '', credential: null };
       return await runJob(where, {

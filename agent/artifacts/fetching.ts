@@ -3,7 +3,7 @@ import type { Log } from '../log.ts';
 import { commitLocal, commitMessage } from './commit.ts';
 import { download, tagRef, tagRefs } from './download.ts';
 import type { Drift, Fetched } from './fetched.ts';
-import { fingerprintOf } from './fingerprint.ts';
+import type { fingerprintOf } from './fingerprint.ts';
 import type { GitProgress } from './git.ts';
 import type { Identity } from './identity.ts';
 import type { Site } from './layout.ts';
@@ -11,6 +11,7 @@ import { checkTreeSize } from './limits.ts';
 import type { DriftPolicy } from './place.ts';
 import { readCommitFacts } from './provenance.ts';
 import { reconcile } from './reconcile.ts';
+import { readRefs } from './refs.ts';
 import { configure, initRepository, isOurs, knownCommit, pathsBetween } from './repository.ts';
 import { type VerifyPolicy, verifyCommit } from './verify.ts';
 import type { Wish } from './wish.ts';
@@ -46,7 +47,7 @@ const changedPathsAtMost = 10_000;
 export async function lookAt(
   site: Site,
   wish: Wish,
-  job: FetchJob & { config: FetchConfig; isRelease: boolean; log: Log },
+  job: FetchJob & { config: FetchConfig; isRelease: boolean; fingerprintOf: typeof fingerprintOf; log: Log },
 ): Promise<Fetched> {
   const { config, isRelease } = job;
   const { repository } = site;
@@ -63,13 +64,13 @@ export async function lookAt(
   if (oldCommit !== null && oldCommit !== commit && paths.length === 0 && !isRelease) await site.place(commit);
   const changed = isRelease ? oldCommit !== commit : paths.length > 0 || oldCommit === null;
   const { authorDate, subject } = await readCommitFacts(repository, commit);
+  const rejection = await site.rejectionOf(commit);
   const { tenantId, path, repoUrl } = wish;
   return {
     ...{ tenantId, path, repoUrl, oldCommit, newCommit: commit, changed, authorDate, subject, signedBy, isRelease },
     changedPaths: paths.slice(0, changedPathsAtMost),
-    fingerprint: changed ? await fingerprintOf(repository, commit) : null,
-    rejection: await site.rejectionOf(commit),
-    drift,
+    fingerprint: changed && rejection === null ? await job.fingerprintOf(repository, commit) : null,
+    ...{ rejection, drift },
   };
 }
 
@@ -85,8 +86,11 @@ async function bring(
     await commitLocal(repository, { identity, message: commitMessage(wish), log });
   }
   const placed = await site.placed();
-  if (trigger === 'interval' && !config.autoCheckout && !commitEnabled && placed !== null)
-    return { commit: placed, signedBy: null };
+  if (trigger === 'interval' && !config.autoCheckout && placed !== null) {
+    // What is to be pushed is put upon what is there, as in the originals.
+    const isToPush = commitEnabled && (await readRefs(repository)).has('local');
+    if (!isToPush) return { commit: placed, signedBy: null };
+  }
 
   let signedBy: string | null = null;
   const fetch = async () => {

@@ -54,7 +54,8 @@ export function createInReleases(options: {
     async function finishRollBack(): Promise<void> {
       const commit = await releases.current();
       const reason = commit === null ? null : await releases.rejectionOf(commit);
-      if (reason !== null && (await releases.lastGood()) !== null) await releases.rollBack(reason);
+      if (commit === null || reason === null || (await releases.lastGood()) === null) return;
+      await releases.rollBack(commit, reason);
     }
 
     await finishRollBack();

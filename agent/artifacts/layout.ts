@@ -31,8 +31,8 @@ export interface Site {
   place(commit: string): Promise<void>;
   /** The commit in place works: from now on it is the one to come back to. */
   accept(): Promise<void>;
-  /** Rejects the commit in place, and serves the last good one, which it returns; null when there is none. */
-  takeBack(reason: string): Promise<string | null>;
+  /** Rejects a commit, and serves the last good one, which it returns; null when there is none. Safe to do twice. */
+  takeBack(commit: string, reason: string): Promise<string | null>;
   /** Files that others have changed, relative to the path. */
   drift(): Promise<string[]>;
   restore(paths: readonly string[]): Promise<void>;

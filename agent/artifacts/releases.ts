@@ -51,8 +51,11 @@ export interface Releases {
   rejectionOf(commit: string): Promise<string | null>;
   /** The commit that was found good last, and can be served; null when there is none. */
   lastGood(): Promise<string | null>;
-  /** Rejects what is served, and serves the last good commit, which it returns. Null: there is none, nothing moved. */
-  rollBack(reason: string): Promise<string | null>;
+  /**
+   * Rejects a commit, and serves the last good one, which it returns. Null: there is none, nothing moved. Safe to do
+   * again, when what is served is the good one already.
+   */
+  rollBack(commit: string, reason: string): Promise<string | null>;
   /** Removes all releases but the newest `keep` good ones, the current one and the last good one. */
   prune(repository: Repository): Promise<void>;
   /** How git sees what has changed in a release; null when the clone does not know its commit any more. */
@@ -114,8 +117,13 @@ export async function openReleases(options: {
     faults('releases.rejected');
   }
 
+  async function rejectionOf(commit: string): Promise<string | null> {
+    const { rejected } = await readRecord(folder, log);
+    return rejected.find((other) => other.commit === commit)?.reason ?? null;
+  }
+
   return {
-    ...{ place, repositoryFolder, folderOf, current, switchTo, lastGood, reject },
+    ...{ place, repositoryFolder, folderOf, current, switchTo, lastGood, reject, rejectionOf },
 
     async clearRepository() {
       await rm(repositoryFolder, { recursive: true, force: true });
@@ -134,14 +142,8 @@ export async function openReleases(options: {
       faults('releases.good');
     },
 
-    async rejectionOf(commit) {
-      const { rejected } = await readRecord(folder, log);
-      return rejected.find((other) => other.commit === commit)?.reason ?? null;
-    },
-
-    async rollBack(reason) {
-      const from = await current();
-      if (from !== null) await reject(from, reason);
+    async rollBack(commit, reason) {
+      if ((await rejectionOf(commit)) === null) await reject(commit, reason);
       const to = await lastGood();
       if (to !== null) await switchTo(to);
       return to;

@@ -24,6 +24,7 @@ export const artifacts = vocabulary.createStateConfig({
       always: [
         { guard: 'isRemovalDue', target: 'removing' },
         // An earlier run was interrupted here: on with it, before anything new.
+        { guard: 'wasRefused', target: 'returning' },
         { guard: 'wasPlaced', target: 'deploying.updated' },
         { guard: 'wasAllowed', target: 'deploying.placing' },
         { guard: 'wasFound', target: 'deploying.updating' },
@@ -40,7 +41,7 @@ export const artifacts = vocabulary.createStateConfig({
     /** Before activation there is something to wait for; after it, a person may look at why. */
     refused: {
       always: [
-        { guard: 'mayReturn', target: 'returning' },
+        { guard: 'mayReturn', target: 'returning', actions: 'beginReturn' },
         { target: 'idle', actions: ['hold', 'rest'] },
       ],
     },
@@ -48,7 +49,7 @@ export const artifacts = vocabulary.createStateConfig({
       invoke: {
         id: 'returnArtifact',
         src: 'returnArtifact',
-        input: ({ context }) => ({ found: foundIn(context), reason: context.refusal?.reason ?? '' }),
+        input: ({ context }) => ({ found: foundIn(context), reason: context.unsettled?.refused ?? '' }),
         onDone: {
           target: 'deploying.updated',
           actions: { type: 'takeBack', params: ({ event }) => ({ found: event.output }) },

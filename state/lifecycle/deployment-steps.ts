@@ -56,7 +56,7 @@ export function rest(context: LifecycleContext): Step {
 /** There is something to place. All hooks are asked about what is new. */
 export function find(context: LifecycleContext, { found, isAllowed }: { found: Deployment; isAllowed: boolean }): Step {
   const { tenantId } = found;
-  const unsettled = { found, isAllowed, isPlaced: false, returned: null };
+  const unsettled = { found, isAllowed, isPlaced: false, refused: null, returned: null };
   const looks = context.trigger === 'event' ? 0 : looksAt(context, tenantId);
   const vainLooks = tenantId in context.unsuccessful ? { ...context.vainLooks, [tenantId]: looks } : context.vainLooks;
   if (isAllowed) return { unsettled, vainLooks };
@@ -92,7 +92,7 @@ export function hold(context: LifecycleContext): Step {
   const tenantId = tenantOf(context);
   const gate = unsettled?.isPlaced ? ('artifactUpdated' as const) : ('artifactUpdating' as const);
   const held = { commit: unsettled?.found.commit ?? '', isVeto: refusal?.isVeto ?? false, gate };
-  const text = refusal?.reason ?? '';
+  const text = refusal?.reason ?? unsettled?.refused ?? '';
   const notes = withNote(withoutNote(withoutNote(context.notes, 'artifactUpdated'), 'artifactUpdating'), {
     about: noteOf(tenantId),
     condition: 'blocked',
@@ -101,11 +101,16 @@ export function hold(context: LifecycleContext): Step {
   return { unsuccessful: { ...unsuccessful, [tenantId]: held }, notes, ...answered(context, tenantId) };
 }
 
+/** Once a return has begun, a kill must not have the hooks asked again about a commit that is perhaps not in place. */
+export function beginReturn({ unsettled, refusal }: LifecycleContext): Step {
+  return unsettled === null ? {} : { unsettled: { ...unsettled, refused: refusal?.reason ?? '' } };
+}
+
 /** Back at an earlier commit, whose files are in place: those who serve them are to be told. */
 export function takeBack(context: LifecycleContext, found: Deployment): Step {
-  const reason = `commit ${context.unsettled?.found.commit.slice(0, 7) ?? ''} was taken back: ${context.refusal?.reason ?? ''}`;
+  const reason = `commit ${context.unsettled?.found.commit.slice(0, 7) ?? ''} was taken back: ${context.unsettled?.refused ?? ''}`;
   return {
-    unsettled: { found, isAllowed: true, isPlaced: true, returned: reason },
+    unsettled: { found, isAllowed: true, isPlaced: true, refused: null, returned: reason },
     refusal: null,
     // Every hook is told of it, from the first attempt on.
     attempts: withoutKey(context.attempts, 'artifactUpdated'),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 const names = z.array(z.string()).readonly().catch([]);
 const flag = z.boolean().catch(false);
+const reason = z.string().nullable().catch(null);
 
 /** What a look at a repository found: `commit` is what will be in place. */
 export const Deployment = z.object({
@@ -65,11 +66,11 @@ export const Facts = z.object({
   /** Tenants that have left, and whose content stays: in a single-tenant service it is what is served. */
   left: names,
   /**
-   * The deployment that was asked about, and once it was allowed placed, and then told of. `returned`: why the one before it
-   * had to go, when it is a return to an earlier commit.
+   * The deployment that was asked about, and once it was allowed placed, and then told of. `refused`: why it is to be taken
+   * back; `returned`: why the one before it had to go, when it is a return to an earlier commit.
    */
   unsettled: z
-    .object({ found: Deployment, isAllowed: flag, isPlaced: z.boolean(), returned: z.string().nullable().catch(null) })
+    .object({ found: Deployment, isAllowed: flag, isPlaced: z.boolean(), refused: reason, returned: reason })
     .nullable()
     .catch(null),
 });

@@ -81,6 +81,7 @@ export const vocabulary = setup({
       refusal: { reason: reasonOf(error), isVeto: true },
     })),
     hold: assign(({ context }) => steps.hold(context)),
+    beginReturn: assign(({ context }) => steps.beginReturn(context)),
     takeBack: assign(({ context }, { found }: { found: Deployment }) => steps.takeBack(context, found)),
     settle: assign(({ context }) => steps.settle(context)),
     settleUnchanged: assign(({ context }, { found }: { found: Deployment }) => steps.settleUnchanged(context, found)),
@@ -142,6 +143,7 @@ export const vocabulary = setup({
       unsettled.found.oldCommit === null ||
       unsettled.returned !== null,
     needsNoWord: ({ context: { unsettled } }) => unsettled === null || !unsettled.found.isRelease,
+    wasRefused: ({ context }) => mayDeploy(context) && (context.unsettled?.refused ?? null) !== null,
     wasPlaced: ({ context }) => mayDeploy(context) && context.unsettled?.isPlaced === true,
     wasAllowed: ({ context }) => mayDeploy(context) && context.unsettled?.isAllowed === true,
     wasFound: ({ context }) => mayDeploy(context) && context.unsettled !== null,

@@ -31,6 +31,6 @@ async function serve(commit: string, { good }: { good: boolean }): Promise<void>
   await releases.write(repository, commit, { signal });
   await releases.switchTo(commit);
   if (good) await releases.markGood(commit);
-  else await releases.rollBack('the ports did not come back');
+  else await releases.rollBack(commit, 'the ports did not come back');
   await releases.prune(repository);
 }

@@ -150,7 +150,8 @@ async function startBroker(kind: 'embedded' | 'mosquitto', stack: AsyncDisposabl
   return stack.adopt(await startEmbeddedBroker(), (it) => it.close()).port;
 }
 
-function environmentOf(folder: string, env: Record<string, string>): NodeJS.ProcessEnv {
+/** Of an agent whose temporary files are to be found; without the faults of whoever runs the tests. */
+export function environmentOf(folder: string, env: Record<string, string>): NodeJS.ProcessEnv {
   const { CARTRIDGE_AGENT_FAULT: _fault, ...inherited } = process.env;
   return { ...inherited, TMPDIR: join(folder, 'tmp'), ...env };
 }
@@ -199,9 +200,9 @@ async function killOnce(agent: AgentProcess, isTime: () => boolean): Promise<voi
   process.kill(agent.pid, 'SIGKILL');
 }
 
-async function until(isSo: () => boolean): Promise<void> {
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + soonMs;
-  while (!isSo()) {
+  while (!(await isSo())) {
     if (performance.now() > deadline) throw new Error('it did not happen in time');
     await sleep(10);
   }
@@ -236,7 +237,7 @@ function leftoversIn(folder: string): string[] {
 }
 
 /** Whoever has anything of this life in its command or its environment, once those that were just ended have had time to. */
-async function processesLeft(folder: string): Promise<string[]> {
+export async function processesLeft(folder: string): Promise<string[]> {
   const find = () => readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isOf(folder, pid));
   const deadline = performance.now() + goneMs;
   while (find().length > 0 && performance.now() < deadline) await sleep(25);
