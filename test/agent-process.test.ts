@@ -1,16 +1,17 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { describe, expect, onTestFinished, vi } from 'vitest';
+import { describe } from 'vitest';
 import type { Platform } from '../agent/demo/platform.ts';
 import { ownMember, shop } from '../agent/demo/story.ts';
+import { expect } from './support/current-test.ts';
 import { type Agent, type Life, lifeTest, statusEvents } from './support/life.ts';
 
 const leaving = ['InstanceMaintenanceModeEvent', 'InstanceReadyToShutdownEvent'];
 const hangs = 'echo clean >> $TRACE\nexec sleep 60';
 const soon = () => AbortSignal.timeout(20_000);
 
-describe('a second agent on the same state.dir', () => {
+describe.concurrent('a second agent on the same state.dir', () => {
   lifeTest('is refused with exit code 75, names the first and does it no harm', async ({ life }) => {
     const platform = await life.platform({ members: [ownMember('Active')] });
     const first = await life.agent();
@@ -32,7 +33,7 @@ describe('a second agent on the same state.dir', () => {
   });
 });
 
-describe('with shutdown.on.sigterm', () => {
+describe.concurrent('with shutdown.on.sigterm', () => {
   const conf = { 'shutdown.on.sigterm': 'true', 'termination.budget.sigterm': '2' };
 
   lifeTest('SIGTERM is the cleanup of the instance', async ({ life }) => {
@@ -81,14 +82,14 @@ describe('with shutdown.on.sigterm', () => {
   });
 });
 
-describe('a clock that jumps', () => {
+describe.concurrent('a clock that jumps', () => {
   lifeTest.for([
     { summary: 'a day forth', jumpMs: 86_400_000 },
     { summary: 'a day back', jumpMs: -86_400_000 },
   ])('$summary changes no timer', async ({ jumpMs }, { life }) => {
     const platform = await life.platform({ members: [ownMember('Active')] });
-    await withJumpingClock(life, jumpMs);
-    const agent = await life.agent({ conf: { 'termination.budget': '4' }, hooks: { 'clean.sh': hangs } });
+    const env = await withJumpingClock(life, jumpMs);
+    const agent = await life.agent({ env, conf: { 'termination.budget': '4' }, hooks: { 'clean.sh': hangs } });
     await agent.entered('active', soon());
 
     await jump(agent, jumpMs);
@@ -110,8 +111,8 @@ describe('a clock that jumps', () => {
   });
 });
 
-/** The agents of this test read a wall clock that jumps at each SIGUSR2; what is monotonic goes on. */
-async function withJumpingClock(life: Life, jumpMs: number): Promise<void> {
+/** With these variables an agent reads a wall clock that jumps at each SIGUSR2; what is monotonic goes on. */
+async function withJumpingClock(life: Life, jumpMs: number): Promise<Record<string, string>> {
   const file = join(life.folder, 'clock.mjs');
   const code = `
     const Real = Date;
@@ -123,8 +124,7 @@ async function withJumpingClock(life: Life, jumpMs: number): Promise<void> {
     process.on('SIGUSR2', () => { offMs += ${jumpMs}; });
   `;
   await writeFile(file, code);
-  vi.stubEnv('NODE_OPTIONS', `--import=file://${file}`);
-  onTestFinished(() => void vi.unstubAllEnvs());
+  return { NODE_OPTIONS: `--import=file://${file}` };
 }
 
 /** Resolves once the log is written by the jumped clock. */

@@ -4,15 +4,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { expect, onTestFinished, test } from 'vitest';
+import { test } from 'vitest';
 import { parseBrokerUrl } from '../agent/demo/broker-url.ts';
+import { expect, onTestFinished } from './support/current-test.ts';
 import { freePort, hasMosquitto, startMosquitto } from './support/mosquitto.ts';
 
 const limitMs = 60_000;
 const main = new URL('../agent/main.ts', import.meta.url).pathname;
 const states = ['created', 'initialized', 'started', 'active', 'pendingTermination', 'obsolete'];
 
-test('walks the whole life and leaves nothing behind', { timeout: limitMs }, async () => {
+test.concurrent('walks the whole life and leaves nothing behind', { timeout: limitMs }, async () => {
   const demo = startDemo([]);
 
   expect(await demo.exitCode, demo.errors()).toBe(0);
@@ -49,14 +50,14 @@ test('walks the whole life and leaves nothing behind', { timeout: limitMs }, asy
   demo.expectNothingLeft();
 });
 
-test('shows colours where they are wanted', { timeout: limitMs }, async () => {
+test.concurrent('shows colours where they are wanted', { timeout: limitMs }, async () => {
   const demo = startDemo(['--broker', `mqtt://127.0.0.1:${await freePort()}`], { env: { FORCE_COLOR: '1' } });
   await expect.poll(demo.output).toContain('what led to it');
 
   expect(stripVTControlCharacters(demo.output())).not.toBe(demo.output());
 });
 
-test.runIf(hasMosquitto)('walks on a broker that is there already', { timeout: limitMs }, async () => {
+test.runIf(hasMosquitto).concurrent('walks on a broker that is there already', { timeout: limitMs }, async () => {
   await using mosquitto = await startMosquitto(['allow_anonymous true']);
 
   const demo = startDemo(['--broker', `mqtt://127.0.0.1:${mosquitto.port}`]);
@@ -67,7 +68,9 @@ test.runIf(hasMosquitto)('walks on a broker that is there already', { timeout: l
   demo.expectNothingLeft();
 });
 
-test('kept running it serves, says how to talk to it, and ends in order on Ctrl-C', { timeout: limitMs }, async () => {
+test.concurrent('kept running it serves, says how to talk to it, and ends in order on Ctrl-C', {
+  timeout: limitMs,
+}, async () => {
   const demo = startDemo(['--keep']);
   await expect.poll(demo.output, { timeout: limitMs }).toContain('Ctrl-C');
   const page = /page +(http:\S+)/.exec(demo.output())?.[1] ?? expect.fail('no page');
@@ -87,7 +90,7 @@ test('kept running it serves, says how to talk to it, and ends in order on Ctrl-
   demo.expectNothingLeft();
 });
 
-test('kept running it ends when somebody else takes the instance down', { timeout: limitMs }, async () => {
+test.concurrent('kept running it ends when somebody else takes the instance down', { timeout: limitMs }, async () => {
   await using mosquitto = hasMosquitto ? await startMosquitto() : null;
   const demo = startDemo(['--keep', ...(mosquitto === null ? [] : ['--broker', `mqtt://127.0.0.1:${mosquitto.port}`])]);
   await expect.poll(demo.output, { timeout: limitMs }).toContain('Ctrl-C');
@@ -100,7 +103,7 @@ test('kept running it ends when somebody else takes the instance down', { timeou
   demo.expectNothingLeft();
 });
 
-test.for(['people +start a platform', 'people +start the agent', 'started +agent', 'active +agent'])(
+test.concurrent.for(['people +start a platform', 'people +start the agent', 'started +agent', 'active +agent'])(
   'stopped after "%s" it leaves nothing behind',
   { timeout: limitMs },
   async (moment) => {
@@ -115,9 +118,13 @@ test.for(['people +start a platform', 'people +start the agent', 'started +agent
   },
 );
 
-test('a second Ctrl-C ends it on the spot, and still leaves nothing behind', { timeout: limitMs }, async () => {
+test.concurrent('a second Ctrl-C ends it on the spot, and still leaves nothing behind', {
+  timeout: limitMs,
+}, async () => {
   const demo = startDemo(['--keep']);
   await expect.poll(demo.output, { timeout: limitMs }).toContain('Ctrl-C');
+  // Otherwise the demo may be over before the second one.
+  process.kill(agentOf(demo.output()), 'SIGSTOP');
 
   demo.process.kill('SIGINT');
   await expect.poll(demo.output).toContain('end the demo');
@@ -127,11 +134,11 @@ test('a second Ctrl-C ends it on the spot, and still leaves nothing behind', { t
   await expect.poll(demo.left).toEqual([]);
 });
 
-test('an agent that dies ends the demo, with its last words', { timeout: limitMs }, async () => {
+test.concurrent('an agent that dies ends the demo, with its last words', { timeout: limitMs }, async () => {
   const demo = startDemo([]);
   await expect.poll(demo.output, { timeout: limitMs }).toContain('is started');
 
-  process.kill(Number(/start the agent +process (\d+)/.exec(demo.output())?.[1]), 'SIGKILL');
+  process.kill(agentOf(demo.output()), 'SIGKILL');
 
   expect(await demo.exitCode).toBe(1);
   expect(demo.errors()).toMatch(/cannot see that .*: the agent ended with a signal\n.*\[DEMO_STEP_FAILED\]/);
@@ -139,7 +146,7 @@ test('an agent that dies ends the demo, with its last words', { timeout: limitMs
   demo.expectNothingLeft();
 });
 
-test('without git it says what is missing', { timeout: limitMs }, async () => {
+test.concurrent('without git it says what is missing', { timeout: limitMs }, async () => {
   const demo = startDemo([], { env: { PATH: '/nowhere' } });
 
   expect(await demo.exitCode).toBe(1);
@@ -147,7 +154,7 @@ test('without git it says what is missing', { timeout: limitMs }, async () => {
   demo.expectNothingLeft();
 });
 
-test('without an answer from the broker it ends with 69', { timeout: limitMs }, async () => {
+test.concurrent('without an answer from the broker it ends with 69', { timeout: limitMs }, async () => {
   const demo = startDemo(['--broker', `mqtt://127.0.0.1:${await freePort()}`]);
 
   expect(await demo.exitCode).toBe(69);
@@ -155,7 +162,7 @@ test('without an answer from the broker it ends with 69', { timeout: limitMs }, 
   demo.expectNothingLeft();
 });
 
-test('a broker it cannot read is a usage error that keeps the password', { timeout: limitMs }, async () => {
+test.concurrent('a broker it cannot read is a usage error that keeps the password', { timeout: limitMs }, async () => {
   const demo = startDemo(['--broker', 'http://me:s3cret@example.org']);
 
   expect(await demo.exitCode).toBe(2);
@@ -192,6 +199,11 @@ function startDemo(args: readonly string[], { env = {} }: { env?: NodeJS.Process
     rmSync(folder, { recursive: true, force: true });
   });
   return { process: child, output, errors, exitCode, left, expectNothingLeft: () => expect(left()).toEqual([]) };
+}
+
+/** The pid of the agent, once the demo has started it. */
+function agentOf(output: string): number {
+  return Number(/start the agent +process (\d+)/.exec(output)?.[1]);
 }
 
 function collect(stream: NodeJS.ReadableStream): () => string {

@@ -1,9 +1,10 @@
-import { expect, test } from 'vitest';
+import { test } from 'vitest';
 import { createRoute } from '../agent/broker/route.ts';
 import { defaultTimings } from '../agent/broker/timings.ts';
 import { startEmbeddedBroker } from '../agent/demo/broker.ts';
 import { createPresence } from '../agent/presence/presence.ts';
 import { Secret } from '../state/secret.ts';
+import { expect } from './support/current-test.ts';
 import { at, type Link, openLink, recordedLog, retained, soon, spectate } from './support/link.ts';
 import { freePort, hasMosquitto, startMosquitto } from './support/mosquitto.ts';
 import { startProxy } from './support/proxy.ts';
@@ -13,7 +14,7 @@ import { startStrictBroker } from './support/strict-broker.ts';
 const clientId = 'cartridge-agent-shop-1';
 const quick = { backOffMs: 20, stableMs: 100, probeEveryMs: 60 };
 
-test('the brokers are tried in their order, and the first that works is used', async () => {
+test.concurrent('the brokers are tried in their order, and the first that works is used', async () => {
   const [one, two] = [await freePort(), await freePort()];
   const third = await startEmbeddedBroker();
 
@@ -26,7 +27,7 @@ test('the brokers are tried in their order, and the first that works is used', a
   expect(link.lines('broker.connected')).toMatchObject([{ port: third.port }]);
 });
 
-test('a broker that was good for long is the first choice again, at once, when it is lost', async () => {
+test.concurrent('a broker that was good for long is the first choice again, at once, when it is lost', async () => {
   const [one, two] = [await startEmbeddedBroker(), await startEmbeddedBroker()];
   await using first = await startProxy(one.port);
   const link = openLink({ servers: at(first.port, two.port), timings: { ...quick, backOffMs: 30_000 } });
@@ -42,50 +43,54 @@ test('a broker that was good for long is the first choice again, at once, when i
   expect(ports).toEqual([first.port, first.port]);
 });
 
-test.skipIf(!hasMosquitto)('goes back to the first broker when it is back, and loses nothing on the way', async () => {
-  await using one = await startMosquitto();
-  await using two = await startMosquitto();
-  const port = await freePort();
-  const link = openLink({ servers: at(port, two.port), timings: { ...quick, probesNeeded: 2 } });
-  const [here, there] = [await spectate(one.port), await spectate(two.port)];
-  await link.up(soon());
-  const usedAtFirst = link.server.port;
-  const talking = talk(link, 400);
+test
+  .skipIf(!hasMosquitto)
+  .concurrent('goes back to the first broker when it is back, and loses nothing on the way', async () => {
+    await using one = await startMosquitto();
+    await using two = await startMosquitto();
+    const port = await freePort();
+    const link = openLink({ servers: at(port, two.port), timings: { ...quick, probesNeeded: 2 } });
+    const [here, there] = [await spectate(one.port), await spectate(two.port)];
+    await link.up(soon());
+    const usedAtFirst = link.server.port;
+    const talking = talk(link, 400);
 
-  await expect.poll(() => there.heard.length).toBeGreaterThan(20);
-  // Not before: a proxy that hangs up on everybody looks well to a probe.
-  await using first = await startProxy(one.port, { port });
-  await talking;
-  await expect.poll(() => there.heard.length + here.heard.length).toBeGreaterThanOrEqual(400);
-  const said = [...there.heard, ...here.heard].map(({ text }) => Number(text));
+    await expect.poll(() => there.heard.length).toBeGreaterThan(20);
+    // Not before: a proxy that hangs up on everybody looks well to a probe.
+    await using first = await startProxy(one.port, { port });
+    await talking;
+    await expect.poll(() => there.heard.length + here.heard.length).toBeGreaterThanOrEqual(400);
+    const said = [...there.heard, ...here.heard].map(({ text }) => Number(text));
 
-  expect(usedAtFirst).toBe(two.port);
-  expect(link.server.port).toBe(first.port);
-  expect(said).toEqual(Array.from({ length: 400 }, (_, number) => number));
-  expect(link.lines('broker.returning')).toHaveLength(1);
-  expect(link.lines('broker.disconnected')).toEqual([]);
-  expect(await hasSession(two.port, clientId)).toBe(true);
-});
+    expect(usedAtFirst).toBe(two.port);
+    expect(link.server.port).toBe(first.port);
+    expect(said).toEqual(Array.from({ length: 400 }, (_, number) => number));
+    expect(link.lines('broker.returning')).toHaveLength(1);
+    expect(link.lines('broker.disconnected')).toEqual([]);
+    expect(await hasSession(two.port, clientId)).toBe(true);
+  });
 
-test.skipIf(!hasMosquitto)('what came to the old broker meanwhile is heard when we are there again', async () => {
-  await using one = await startMosquitto();
-  await using two = await startMosquitto();
-  const port = await freePort();
-  const link = openLink({ servers: at(port, two.port), timings: { ...quick, probesNeeded: 1 } });
-  await link.up(soon());
-  await using first = await startProxy(one.port, { port });
-  await expect.poll(() => link.lines('broker.connected').length).toBe(2);
-  const { client } = await spectate(two.port);
+test
+  .skipIf(!hasMosquitto)
+  .concurrent('what came to the old broker meanwhile is heard when we are there again', async () => {
+    await using one = await startMosquitto();
+    await using two = await startMosquitto();
+    const port = await freePort();
+    const link = openLink({ servers: at(port, two.port), timings: { ...quick, probesNeeded: 1 } });
+    await link.up(soon());
+    await using first = await startProxy(one.port, { port });
+    await expect.poll(() => link.lines('broker.connected').length).toBe(2);
+    const { client } = await spectate(two.port);
 
-  await client.publishAsync('to/us/kept', '1', { qos: 1 });
-  first.accepts = false;
-  first.cut();
-  await expect.poll(() => link.messages, { timeout: 5_000 }).toEqual([{ topic: 'to/us/kept', text: '1' }]);
-});
+    await client.publishAsync('to/us/kept', '1', { qos: 1 });
+    first.accepts = false;
+    first.cut();
+    await expect.poll(() => link.messages, { timeout: 5_000 }).toEqual([{ topic: 'to/us/kept', text: '1' }]);
+  });
 
-test.skipIf(!hasMosquitto)(
-  'the old broker is told where we are, and at the end forgets us like the new one',
-  async () => {
+test
+  .skipIf(!hasMosquitto)
+  .concurrent('the old broker is told where we are, and at the end forgets us like the new one', async () => {
     await using one = await startMosquitto();
     await using two = await startMosquitto();
     const port = await freePort();
@@ -117,12 +122,11 @@ test.skipIf(!hasMosquitto)(
       expect(await retained(port, presence.topic)).toBeNull();
       expect(await hasSession(port, clientId)).toBe(false);
     }
-  },
-);
+  });
 
-test.skipIf(!hasMosquitto)(
-  'at the end every broker of the list forgets us, also those an earlier run was at',
-  async () => {
+test
+  .skipIf(!hasMosquitto)
+  .concurrent('at the end every broker of the list forgets us, also those an earlier run was at', async () => {
     await using one = await startMosquitto();
     await using two = await startMosquitto();
     const will = () => ({ topic: 'will/of/us', payload: '{"link":"down"}' });
@@ -139,10 +143,9 @@ test.skipIf(!hasMosquitto)(
     expect(link.lines('broker.connected')).toHaveLength(1);
     for (const { port } of [one, two]) expect(await hasSession(port, clientId)).toBe(false);
     expect(await retained(two.port, 'will/of/us')).toBeNull();
-  },
-);
+  });
 
-test('a broker that answers and lets nobody in is left again, and returned to ever more rarely', async () => {
+test.concurrent('a broker that answers and lets nobody in is left again, and returned to ever more rarely', async () => {
   const two = await startEmbeddedBroker();
   // It takes connections, so it looks well from outside.
   await using first = await startProxy(two.port);
@@ -161,7 +164,7 @@ test('a broker that answers and lets nobody in is left again, and returned to ev
   expect(needed.toSorted((one, other) => Number(one) - Number(other))).toEqual(needed);
 });
 
-test('a broker that does not answer every time is not returned to', async () => {
+test.concurrent('a broker that does not answer every time is not returned to', async () => {
   const two = await startEmbeddedBroker();
   const port = await freePort();
   const link = openLink({ servers: at(port, two.port), timings: { ...quick, probesNeeded: 1_000 } });
@@ -179,7 +182,7 @@ test('a broker that does not answer every time is not returned to', async () => 
   expect(link.lines('broker.returning')).toEqual([]);
 });
 
-test('a refused login is told as a thing for a person, told again after a while, and over when it is mended', async () => {
+test.concurrent('a refused login is told as a thing for a person, told again after a while, and over when it is mended', async () => {
   let isOpen = false;
   await using strict = await startStrictBroker({
     authenticate: (_client, _user, _password, done) =>
@@ -207,7 +210,7 @@ test('a refused login is told as a thing for a person, told again after a while,
   expect(JSON.stringify(link.lines())).not.toContain('hidden-1');
 });
 
-test('the pauses grow while nobody answers', async () => {
+test.concurrent('the pauses grow while nobody answers', async () => {
   const port = await freePort();
 
   const link = openLink({ servers: at(port), timings: { ...quick, backOffMs: 20, backOffLimitMs: 320 } });
@@ -218,7 +221,7 @@ test('the pauses grow while nobody answers', async () => {
   expect(Math.max(...pauses)).toBeGreaterThan(150);
 });
 
-test('the pauses grow to 30 s, are never alike, and a good connection begins them anew', () => {
+test.concurrent('the pauses grow to 30 s, are never alike, and a good connection begins them anew', () => {
   const route = createRoute(at(1, 2), { ...defaultTimings, stableMs: -1 });
 
   const rounds = Array.from({ length: 20 }, () => [route.next(), route.next()]);
@@ -236,7 +239,7 @@ test('the pauses grow to 30 s, are never alike, and a good connection begins the
   expect(afterGood).toEqual([1, 50, 1]);
 });
 
-test('a session that the broker has lost is told of, and we hear again', async () => {
+test.concurrent('a session that the broker has lost is told of, and we hear again', async () => {
   const port = await freePort();
   const before = await startEmbeddedBroker({ port });
   const link = openLink({ servers: at(port), timings: quick });
@@ -254,7 +257,7 @@ test('a session that the broker has lost is told of, and we hear again', async (
   expect(link.lines('broker.sessionLost')).toMatchObject([{ level: 'warn', port }]);
 });
 
-test('a broker that takes us in and then says nothing is not waited for', async () => {
+test.concurrent('a broker that takes us in and then says nothing is not waited for', async () => {
   const broker = await startEmbeddedBroker();
   await using proxy = await startProxy(broker.port);
   // What is on its way is sent again first, and this acknowledgement never comes.
@@ -273,7 +276,7 @@ test('a broker that takes us in and then says nothing is not waited for', async 
   expect(link.lines('broker.failed')).toMatchObject([{ code: 'BROKER_LINK_DEAD' }]);
 });
 
-test('a silent broker is given up after one and a half keep-alives', async () => {
+test.concurrent('a silent broker is given up after one and a half keep-alives', async () => {
   const [one, two] = [await startEmbeddedBroker(), await startEmbeddedBroker()];
   await using first = await startProxy(one.port);
   const link = openLink({ servers: at(first.port, two.port), timings: { ...quick, keepaliveSeconds: 1 } });

@@ -5,7 +5,7 @@ import { describe, expect } from 'vitest';
 import { encryptPassword } from '../agent/demo/manager.ts';
 import { ownMember, shop } from '../agent/demo/story.ts';
 import { startGitServer } from './support/git-server.ts';
-import { brokers, type Life, lifeTest, statusEvents } from './support/life.ts';
+import { anyBroker, type Life, lifeTest, statusEvents } from './support/life.ts';
 
 const password = 's3cret-P@ss';
 const account = { user: 'deploy', password };
@@ -15,9 +15,9 @@ const hooks = {
   'ArtifactUpdatedEvent.sh': 'echo "updated $(cat $STRATOS_APPLICATION_PATH/index.html)" >> $TRACE',
 };
 
-describe.for(brokers)('artifacts over the %s broker', (broker) => {
-  const test = lifeTest.extend('broker', broker);
+const test = lifeTest.extend('broker', anyBroker);
 
+describe('artifacts', () => {
   test('are cloned, hooks are told, and only then the instance is activated', async ({ life }) => {
     await using server = await startGitServer();
     const repository = await server.createRepository('shop.git');

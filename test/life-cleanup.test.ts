@@ -1,14 +1,14 @@
 import { describe, expect } from 'vitest';
 import { ownMember } from '../agent/demo/story.ts';
 import { startGitServer } from './support/git-server.ts';
-import { brokers, lifeTest, statusEvents } from './support/life.ts';
+import { anyBroker, lifeTest, statusEvents } from './support/life.ts';
 
 const leaving = ['InstanceMaintenanceModeEvent', 'InstanceReadyToShutdownEvent'];
 const traced = (script: string) => `echo ${script} >> $TRACE`;
 const hangs = (script: string) => `${traced(script)}\nexec sleep 60`;
 
-describe.for(brokers)('a cleanup over the %s broker', (broker) => {
-  const test = lifeTest.extend('broker', broker);
+describe('a cleanup', () => {
+  const test = lifeTest.extend('broker', anyBroker);
 
   test('before the platform has told anything ends the instance', async ({ life }) => {
     const platform = await life.platform({ members: [] });

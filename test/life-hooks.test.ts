@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import { ownMember, shop } from '../agent/demo/story.ts';
-import { brokers, lifeTest, statusEvents } from './support/life.ts';
+import { anyBroker, lifeTest, statusEvents } from './support/life.ts';
 
 const scripts = [
   'CreateLVSDummyInterface',
@@ -29,9 +29,9 @@ const place = {
   partitionId: 'partition-1',
 };
 
-describe.for(brokers)('hooks over the %s broker', (broker) => {
-  const test = lifeTest.extend('broker', broker);
+const test = lifeTest.extend('broker', anyBroker);
 
+describe('hooks', () => {
   test('are fired at each moment of the life, in order', async ({ life }) => {
     const platform = await life.platform({ members: [ownMember('Created')] });
     const params = { LVS_VIRTUAL_IP: '192.0.2.40|255.255.255.0', PERSISTENCE_MAPPING: '/dev/vdb|vol-1|/mnt/data' };

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { expect } from 'vitest';
 import { startEmbeddedBroker } from '../agent/demo/broker.ts';
 import { startPlatform } from '../agent/demo/platform.ts';
 import { ownMember } from '../agent/demo/story.ts';
 import { createLog } from '../agent/log.ts';
+import { expect } from './support/current-test.ts';
 import { lifeTest, statusEvents } from './support/life.ts';
 import { startProxy } from './support/proxy.ts';
 import { startStrictBroker } from './support/strict-broker.ts';
@@ -18,7 +18,7 @@ const wholeLife = [
   'InstanceReadyToShutdownEvent',
 ];
 
-lifeTest('the second broker is used when the first is dead', async ({ life }) => {
+lifeTest.concurrent('the second broker is used when the first is dead', async ({ life }) => {
   const platform = await life.platform();
   const dead = await life.port();
 
@@ -33,39 +33,45 @@ lifeTest('the second broker is used when the first is dead', async ({ life }) =>
   expect(statusEvents(platform.heard)).toEqual(wholeLife);
 });
 
-lifeTest('the second broker is used when the first takes the connection and says nothing', async ({ life }) => {
-  const platform = await life.platform();
-  await using mute = await startProxy(life.brokerPort);
-  mute.fate = () => 'hold';
+lifeTest.concurrent(
+  'the second broker is used when the first takes the connection and says nothing',
+  async ({ life }) => {
+    const platform = await life.platform();
+    await using mute = await startProxy(life.brokerPort);
+    mute.fate = () => 'hold';
 
-  const agent = await life.agent({ conf: { 'mb.urls': `127.0.0.1:${mute.port},127.0.0.1:${life.brokerPort}` } });
-  await platform.waitFor('CompleteTopologyRequestEvent');
-  const told = await agent.logged(({ event }) => event === 'broker.failed');
+    const agent = await life.agent({ conf: { 'mb.urls': `127.0.0.1:${mute.port},127.0.0.1:${life.brokerPort}` } });
+    await platform.waitFor('CompleteTopologyRequestEvent');
+    const told = await agent.logged(({ event }) => event === 'broker.failed');
 
-  expect(told).toMatchObject({ level: 'warn', port: mute.port });
-});
+    expect(told).toMatchObject({ level: 'warn', port: mute.port });
+  },
+);
 
-lifeTest('an instance whose broker dies goes on at the other one, as if nothing had been', async ({ life }) => {
-  const first = await startEmbeddedBroker();
-  const there = await startPlatform({ broker: { server: { host: '127.0.0.1', port: first.port } }, log: silent });
-  const here = await life.platform({ members: [ownMember('Active')] });
-  const agent = await life.agent({ conf: { 'mb.urls': `127.0.0.1:${first.port},127.0.0.1:${life.brokerPort}` } });
-  await there.waitFor('CompleteTopologyRequestEvent');
-  await there.initializeMember();
-  await there.waitFor('HealthStatisticsEvent');
-  await there.stop();
+lifeTest.concurrent(
+  'an instance whose broker dies goes on at the other one, as if nothing had been',
+  async ({ life }) => {
+    const first = await startEmbeddedBroker();
+    const there = await startPlatform({ broker: { server: { host: '127.0.0.1', port: first.port } }, log: silent });
+    const here = await life.platform({ members: [ownMember('Active')] });
+    const agent = await life.agent({ conf: { 'mb.urls': `127.0.0.1:${first.port},127.0.0.1:${life.brokerPort}` } });
+    await there.waitFor('CompleteTopologyRequestEvent');
+    await there.initializeMember();
+    await there.waitFor('HealthStatisticsEvent');
+    await there.stop();
 
-  await first.close();
-  await here.waitFor('HealthStatisticsEvent');
-  await here.cleanupMember();
-  await here.waitFor('InstanceReadyToShutdownEvent');
+    await first.close();
+    await here.waitFor('HealthStatisticsEvent');
+    await here.cleanupMember();
+    await here.waitFor('InstanceReadyToShutdownEvent');
 
-  expect(await agent.exited).toBe(0);
-  expect(statusEvents(there.heard)).toEqual(wholeLife.slice(0, 2));
-  expect(statusEvents(here.heard)).toEqual(wholeLife.slice(2));
-});
+    expect(await agent.exited).toBe(0);
+    expect(statusEvents(there.heard)).toEqual(wholeLife.slice(0, 2));
+    expect(statusEvents(here.heard)).toEqual(wholeLife.slice(2));
+  },
+);
 
-lifeTest('a refused login is told once, without the password, and tried on', async ({ life }) => {
+lifeTest.concurrent('a refused login is told once, without the password, and tried on', async ({ life }) => {
   const password = 'correct-horse-7f3a';
   const logins: (string | undefined)[] = [];
   let isOpen = false;
@@ -98,7 +104,7 @@ lifeTest('a refused login is told once, without the password, and tried on', asy
   expect(await readFile(join(life.folder, 'agent.log'), 'utf8')).not.toContain(password);
 });
 
-lifeTest('somebody who takes connections and hangs up is told of', async ({ life }) => {
+lifeTest.concurrent('somebody who takes connections and hangs up is told of', async ({ life }) => {
   const platform = await life.platform();
   await using proxy = await startProxy(life.brokerPort);
   proxy.accepts = false;
@@ -114,7 +120,7 @@ lifeTest('somebody who takes connections and hangs up is told of', async ({ life
   expect(reasons).toEqual([...new Set(reasons)]);
 });
 
-lifeTest('something that is no broker is told of', async ({ life }) => {
+lifeTest.concurrent('something that is no broker is told of', async ({ life }) => {
   const web = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
   const port = await life.port();
   await new Promise<void>((resolve) => web.listen(port, '127.0.0.1', resolve));
@@ -126,7 +132,7 @@ lifeTest('something that is no broker is told of', async ({ life }) => {
   expect(told).toMatchObject({ level: 'warn', port });
 });
 
-lifeTest('a subscription that is refused is told of, and the others do their work', async ({ life }) => {
+lifeTest.concurrent('a subscription that is refused is told of, and the others do their work', async ({ life }) => {
   await using strict = await startStrictBroker({
     authorizeSubscribe: (_client, subscription, done) =>
       done(null, subscription.topic === 'tenant/#' ? null : subscription),
@@ -153,7 +159,7 @@ lifeTest('a subscription that is refused is told of, and the others do their wor
   expect(statusEvents(platform.heard)).toEqual(wholeLife);
 });
 
-lifeTest('a broker that hangs up at a forbidden subscription is told of', async ({ life }) => {
+lifeTest.concurrent('a broker that hangs up at a forbidden subscription is told of', async ({ life }) => {
   await using strict = await startStrictBroker({
     authorizeSubscribe: (_client, _subscription, done) => done(new Error('not allowed')),
   });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectAsync, type MqttClient } from 'mqtt';
-import { describe, expect, onTestFailed, onTestFinished, test } from 'vitest';
+import { describe, test } from 'vitest';
+import { expect, onTestFailed, onTestFinished } from './support/current-test.ts';
 import { at, type Link, openLink, soon } from './support/link.ts';
 import { hasMosquitto, startMosquitto } from './support/mosquitto.ts';
 import { type Packet, startProxy, type Proxy as TcpProxy } from './support/proxy.ts';
@@ -9,7 +10,7 @@ const impatient = { backOffMs: 20, backOffLimitMs: 100, stableMs: 500, keepalive
 const count = 300;
 const numbers = Array.from({ length: count }, (_, number) => number);
 
-describe.skipIf(!hasMosquitto)('on a real broker', () => {
+describe.skipIf(!hasMosquitto).concurrent('on a real broker', () => {
   test('nothing is lost and order is kept over a link that breaks in every way there is', async () => {
     await using mosquitto = await startMosquitto();
     await using proxy = await startProxy(mosquitto.port);
@@ -31,7 +32,7 @@ describe.skipIf(!hasMosquitto)('on a real broker', () => {
   });
 
   test('a broker that is killed and comes back with what it kept: nothing of that is lost', async () => {
-    await using mosquitto = await startMosquitto();
+    await using mosquitto = await startMosquitto(undefined, { onDisk: true });
     await using proxy = await startProxy(mosquitto.port);
     const link = openLink({ servers: at(proxy.port), timings: impatient });
     const platform = await startPeer(mosquitto.port);

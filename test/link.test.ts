@@ -1,9 +1,10 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished } from 'vitest';
+import { describe } from 'vitest';
 import { startPlatform } from '../agent/demo/platform.ts';
 import { ownMember, shop } from '../agent/demo/story.ts';
 import { createLog } from '../agent/log.ts';
+import { expect, onTestFinished } from './support/current-test.ts';
 import { brokers, lifeTest, statusEvents } from './support/life.ts';
 import { hasMosquitto, startMosquitto } from './support/mosquitto.ts';
 import { type Packet, startProxy } from './support/proxy.ts';
@@ -19,7 +20,7 @@ const wholeLife = [
 ];
 const soon = () => AbortSignal.timeout(15_000);
 
-describe.for(brokers)('over the %s broker', (broker) => {
+describe.concurrent.for(brokers)('over the %s broker', (broker) => {
   const test = lifeTest.extend('broker', broker);
 
   test('nothing is asked before the subscriptions are confirmed', async ({ life }) => {
@@ -114,7 +115,7 @@ describe.for(brokers)('over the %s broker', (broker) => {
   });
 });
 
-lifeTest('what is decided without a link is said once the subscriptions are back', async ({ life }) => {
+lifeTest.concurrent('what is decided without a link is said once the subscriptions are back', async ({ life }) => {
   const platform = await life.platform({ members: [ownMember('Initialized')] });
   await using proxy = await startProxy(life.brokerPort);
   const agent = await life.agent({
@@ -144,9 +145,9 @@ lifeTest('what is decided without a link is said once the subscriptions are back
 });
 
 if (hasMosquitto) {
-  lifeTest.extend('broker', 'mosquitto')(
-    'over MQTT 5 the session outlives the agent, and ends with the instance',
-    async ({ life }) => {
+  lifeTest
+    .extend('broker', 'mosquitto')
+    .concurrent('over MQTT 5 the session outlives the agent, and ends with the instance', async ({ life }) => {
       const platform = await life.platform({ members: [ownMember('Active')] });
       const instance = { conf: { 'mb.protocol.version': '5' } };
       const first = await life.agent(instance);
@@ -162,11 +163,10 @@ if (hasMosquitto) {
       expect(await second.exited).toBe(0);
       expect(await hasSession(life.brokerPort, clientId)).toBe(false);
       expect(statusEvents(platform.heard)).toEqual(wholeLife.slice(2));
-    },
-  );
+    });
 
-  lifeTest('a cleanup said while we were away survives a restart of the broker', async ({ life }) => {
-    await using mosquitto = await startMosquitto();
+  lifeTest.concurrent('a cleanup said while we were away survives a restart of the broker', async ({ life }) => {
+    await using mosquitto = await startMosquitto(undefined, { onDisk: true });
     await using proxy = await startProxy(mosquitto.port);
     const server = { host: '127.0.0.1', port: mosquitto.port };
     const platform = await startPlatform({ broker: { server }, log: silent, members: [ownMember('Active')] });

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect } from 'vitest';
 import { ownMember } from '../agent/demo/story.ts';
+import { expect } from './support/current-test.ts';
 import { type Life, lifeTest as test } from './support/life.ts';
 
 const program = new URL('../agent/main.ts', import.meta.url).pathname;
@@ -11,7 +11,7 @@ const soon = () => AbortSignal.timeout(20_000);
 /** The agent looks after its lock every 5 s. */
 const lookMs = 10_000;
 
-test('an agent whose state.dir was removed has it again: it can be asked, and a second one is refused', async ({
+test.concurrent('an agent whose state.dir was removed has it again: it can be asked, and a second one is refused', async ({
   life,
 }) => {
   await life.platform({ members: [ownMember('Active')] });
@@ -27,7 +27,7 @@ test('an agent whose state.dir was removed has it again: it can be asked, and a 
   expect(second.stdout).toContain(`runs there, pid ${agent.pid}`);
 });
 
-test('an agent whose removed state.dir another one got first gives way to that', async ({ life }) => {
+test.concurrent('an agent whose removed state.dir another one got first gives way to that', async ({ life }) => {
   const platform = await life.platform({ members: [ownMember('Active')] });
   const first = await life.agent();
   await first.entered('active', soon());

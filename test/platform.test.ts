@@ -188,11 +188,11 @@ test('answers requests, accepts and refuses over the broker', async () => {
 
   await expect.poll(() => platform.memberStatus()).toBe('Starting');
   await expect.poll(() => listener.heard.map(({ event }) => event)).toContain('MemberStartedEvent');
+  await expect.poll(() => listener.heard.filter(({ event }) => event === 'ArtifactUpdatedEvent')).toHaveLength(2);
   const fromController = ['CompleteTopologyEvent', 'MemberInitializedEvent', 'MemberStartedEvent'];
   expect(listener.heard.map(({ event }) => event).filter((event) => event !== 'ArtifactUpdatedEvent')).toEqual(
     fromController,
   );
-  expect(listener.heard.filter(({ event }) => event === 'ArtifactUpdatedEvent')).toHaveLength(2);
   expect(platform.refused.map(({ event, from }) => [event, from])).toEqual([['InstanceStartedEvent', 'Created']]);
   expect(platform.heard.map(({ event }) => event)).toHaveLength(3);
 });

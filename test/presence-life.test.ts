@@ -1,18 +1,17 @@
 import { join } from 'node:path';
-import { expect } from 'vitest';
 import { ownMember, shop } from '../agent/demo/story.ts';
 import { Presence, presenceTopic } from '../state/messages/presence.ts';
-import { lifeTest } from './support/life.ts';
+import { expect } from './support/current-test.ts';
+import { anyBroker, lifeTest } from './support/life.ts';
 import { retained, spectate } from './support/link.ts';
-import { hasMosquitto } from './support/mosquitto.ts';
 import { statusOf } from './support/status.ts';
 import { startStrictBroker } from './support/strict-broker.ts';
 
 const topic = presenceTopic(shop.memberId);
 const soon = () => AbortSignal.timeout(15_000);
-const test = lifeTest.extend('broker', hasMosquitto ? 'mosquitto' : 'embedded');
+const test = lifeTest.extend('broker', anyBroker);
 
-test('the fleet sees each state of a life, and nothing stays of it', async ({ life }) => {
+test.concurrent('the fleet sees each state of a life, and nothing stays of it', async ({ life }) => {
   const platform = await life.platform();
   const { heard } = await spectate(life.brokerPort);
   const kept = () => retained(life.brokerPort, topic);
@@ -37,7 +36,7 @@ test('the fleet sees each state of a life, and nothing stays of it', async ({ li
   );
 });
 
-test('an agent that is stopped says so, one that is killed is said to be gone, the next one is a new run', async ({
+test.concurrent('an agent that is stopped says so, one that is killed is said to be gone, the next one is a new run', async ({
   life,
 }) => {
   await life.platform({ members: [ownMember('Active')] });
@@ -63,7 +62,7 @@ test('an agent that is stopped says so, one that is killed is said to be gone, t
   expect([...first.lines, ...second.lines].filter(({ event }) => event === 'presence.identityTaken')).toEqual([]);
 });
 
-test('what a person must do about the link is in the condition', async ({ life }) => {
+test.concurrent('what a person must do about the link is in the condition', async ({ life }) => {
   await using strict = await startStrictBroker({
     authenticate: (_client, _user, _password, done) => done(Object.assign(new Error('no'), { returnCode: 5 }), null),
   });

@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished } from 'vitest';
+import { describe } from 'vitest';
 import { ownMember } from '../agent/demo/story.ts';
 import { readJournal } from '../agent/journal/journal.ts';
+import { expect, onTestFinished } from './support/current-test.ts';
 import { type Agent, lifeTest, statusEvents } from './support/life.ts';
 
 const leaving = ['InstanceMaintenanceModeEvent', 'InstanceReadyToShutdownEvent'];
@@ -13,7 +14,7 @@ const soon = () => AbortSignal.timeout(20_000);
 const says = (agent: Agent, condition: string) =>
   agent.logged((line) => line['condition'] === condition && line.event.startsWith('lifecycle.'));
 
-describe.runIf(mayMount())('a disk of its own', () => {
+describe.runIf(mayMount()).concurrent('a disk of its own', () => {
   lifeTest('that is full makes the agent degraded, never dead, until there is space again', async ({ life }) => {
     const disk = mountedDisk();
     const platform = await life.platform({ members: [ownMember('Initialized')] });

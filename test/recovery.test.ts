@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { describe, expect, onTestFinished } from 'vitest';
+import { describe } from 'vitest';
 import { ownMember } from '../agent/demo/story.ts';
-import { type Agent, brokers, lifeTest, statusEvents } from './support/life.ts';
+import { expect, onTestFinished } from './support/current-test.ts';
+import { type Agent, anyBroker, lifeTest, statusEvents } from './support/life.ts';
 import { startProxy } from './support/proxy.ts';
 
 const traced = (script: string) => `echo "${script} $CARTRIDGE_ATTEMPT" >> $TRACE`;
@@ -19,8 +20,8 @@ const activated = 'InstanceActivatedEvent';
 const leaving = ['InstanceMaintenanceModeEvent', 'InstanceReadyToShutdownEvent'];
 const soon = () => AbortSignal.timeout(20_000);
 
-describe.for(brokers)('an agent that was killed, over the %s broker,', (broker) => {
-  const test = lifeTest.extend('broker', broker);
+describe.concurrent('an agent that was killed', () => {
+  const test = lifeTest.extend('broker', anyBroker);
 
   test('in created, waits again for the platform', async ({ life }) => {
     const platform = await life.platform({ members: [ownMember('Created')] });

@@ -1,6 +1,7 @@
-import { expect, onTestFinished, test as plainTest } from 'vitest';
+import { test as plainTest } from 'vitest';
 import { startEmbeddedBroker } from '../agent/demo/broker.ts';
 import { createRequests, type Requests } from '../agent/requests.ts';
+import { expect, onTestFinished } from './support/current-test.ts';
 import { at, type Link, openLink, recordedLog, soon, spectate } from './support/link.ts';
 import { startProxy, type Proxy as TcpProxy } from './support/proxy.ts';
 
@@ -48,7 +49,9 @@ const test = plainTest.extend<{ spreadMs: number; setting: Setting }>({
   },
 });
 
-test('the topology is asked for until it comes, whatever else comes', async ({ setting: { requests, asked } }) => {
+test.concurrent('the topology is asked for until it comes, whatever else comes', async ({
+  setting: { requests, asked },
+}) => {
   const answered = requests.topologyUntilAnswered(soon());
   await expect.poll(asked).toEqual([topology]);
 
@@ -59,7 +62,7 @@ test('the topology is asked for until it comes, whatever else comes', async ({ s
   await answered;
 });
 
-test('after a reconnect all is asked for again', async ({ setting: { requests, asked, reconnect } }) => {
+test.concurrent('after a reconnect all is asked for again', async ({ setting: { requests, asked, reconnect } }) => {
   requests.answered('complete');
 
   await reconnect();
@@ -67,7 +70,9 @@ test('after a reconnect all is asked for again', async ({ setting: { requests, a
   await expect.poll(asked).toEqual([topology, tenants, signUps]);
 });
 
-test('before the first topology a reconnect asks for nothing: somebody is asking already', async ({ setting }) => {
+test.concurrent('before the first topology a reconnect asks for nothing: somebody is asking already', async ({
+  setting,
+}) => {
   const { requests, asked, reconnect, link } = setting;
 
   await reconnect();
@@ -81,7 +86,7 @@ test('before the first topology a reconnect asks for nothing: somebody is asking
 
 const patient = test.extend('spreadMs', 2_000);
 
-patient('what was answered while we waited is not asked for again', async ({ setting }) => {
+patient.concurrent('what was answered while we waited is not asked for again', async ({ setting }) => {
   const { requests, asked, reconnect, link } = setting;
   requests.answered('complete');
   requests.answered('completeSignUps');
@@ -95,24 +100,27 @@ patient('what was answered while we waited is not asked for again', async ({ set
   await expect.poll(asked, { timeout: 4_000 }).toEqual([signUps]);
 });
 
-patient('a link that flaps does not ask each time', async ({ setting: { requests, asked, proxy, link } }) => {
-  requests.answered('complete');
-  let losses = 0;
-  const flap = () => {
-    losses += 1;
-    proxy.cut();
-  };
-  link.onLink((change) => (change === 'up' && losses < 6 ? flap() : undefined), soon());
+patient.concurrent(
+  'a link that flaps does not ask each time',
+  async ({ setting: { requests, asked, proxy, link } }) => {
+    requests.answered('complete');
+    let losses = 0;
+    const flap = () => {
+      losses += 1;
+      proxy.cut();
+    };
+    link.onLink((change) => (change === 'up' && losses < 6 ? flap() : undefined), soon());
 
-  flap();
-  await expect.poll(asked, { timeout: 5_000 }).toContain(signUps);
-  await link.publish('to/us/end', '', { qos: 1 });
+    flap();
+    await expect.poll(asked, { timeout: 5_000 }).toContain(signUps);
+    await link.publish('to/us/end', '', { qos: 1 });
 
-  // The wait is random: a short one may be over before the link breaks again.
-  expect(asked().filter((name) => name === topology).length).toBeLessThanOrEqual(3);
-});
+    // The wait is random: a short one may be over before the link breaks again.
+    expect(asked().filter((name) => name === topology).length).toBeLessThanOrEqual(3);
+  },
+);
 
-plainTest('many agents that come back at once do not ask at once', async () => {
+plainTest.concurrent('many agents that come back at once do not ask at once', async () => {
   const broker = await startEmbeddedBroker();
   onTestFinished(() => broker.close());
   await using proxy = await startProxy(broker.port);

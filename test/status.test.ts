@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect } from 'vitest';
+import { describe } from 'vitest';
 import { ownMember, shop } from '../agent/demo/story.ts';
+import { expect } from './support/current-test.ts';
 import { startGitServer } from './support/git-server.ts';
 import { type Life, lifeTest as test } from './support/life.ts';
 import { runStatus, statusOf } from './support/status.ts';
@@ -10,7 +11,7 @@ import { runStatus, statusOf } from './support/status.ts';
 const password = 's3cret-P@ss';
 const veto = 'echo \'{"veto":"no licence"}\' >&3; exit 1';
 
-describe('the status of an instance', () => {
+describe.concurrent('the status of an instance', () => {
   test('that the platform does not know yet says what it waits for', async ({ life }) => {
     const platform = await life.platform();
     const agent = await life.agent({ params: { PORTS: '1' } });
@@ -243,7 +244,7 @@ describe('the status of an instance', () => {
   });
 });
 
-describe('a stuck state', () => {
+describe.concurrent('a stuck state', () => {
   test('is told in the log, in the condition and by status, and no longer once it goes on', async ({ life }) => {
     await life.platform({ members: [ownMember('Initialized')] });
     const slow = 'echo run >> $TRACE; [ -e $0.ready ] || exit 1';

@@ -65,7 +65,7 @@ async function startBroker(parts: AsyncDisposableStack): Promise<number> {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
   const ours = ['allow_anonymous true', 'autosave_on_changes false', 'sys_interval 1'];
-  return parts.use(await startMosquitto([...shipped, ...ours])).port;
+  return parts.use(await startMosquitto([...shipped, ...ours], { onDisk: true })).port;
 }
 
 /** As installers write it: only what has no default. */

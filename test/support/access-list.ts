@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { onTestFinished } from './current-test.ts';
 
 /** A file of access rules for Mosquitto's `acl_file`; gone after the test. @returns its path */
 export function accessList(...rules: readonly string[]): string {

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect } from 'vitest';
 import type { LogLine } from '../../agent/demo/agent-process.ts';
 import type { Platform } from '../../agent/demo/platform.ts';
+import { expect } from './current-test.ts';
 import { type Agent, type Life, statusEvents } from './life.ts';
 
 /** Something to publish as it is. */

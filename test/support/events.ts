@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connectAsync, type IClientOptions } from 'mqtt';
-import { expect, onTestFinished } from 'vitest';
+import { expect, onTestFinished } from './current-test.ts';
 
 /** A `cartridge-agent events` of its own. */
 export type EventsCommand = {

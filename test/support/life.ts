@@ -3,17 +3,21 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { onTestFailed, test } from 'vitest';
+import { test } from 'vitest';
 import { type AgentProcess, type LogLine, startAgentProcess } from '../../agent/demo/agent-process.ts';
 import { startEmbeddedBroker } from '../../agent/demo/broker.ts';
 import type { HeardEvent } from '../../agent/demo/heard.ts';
 import { type Platform, type PlatformOptions, startPlatform } from '../../agent/demo/platform.ts';
 import { shop } from '../../agent/demo/story.ts';
 import { createLog } from '../../agent/log.ts';
+import { onTestFailed } from './current-test.ts';
 import { freePort, hasMosquitto, startMosquitto } from './mosquitto.ts';
 
-/** The real broker where there is one, the embedded one always. */
+/** The real broker where there is one, the embedded one always: for what depends on the broker. */
 export const brokers = hasMosquitto ? (['embedded', 'mosquitto'] as const) : (['embedded'] as const);
+
+/** For what any broker does alike: the real one, where there is one. */
+export const anyBroker = hasMosquitto ? 'mosquitto' : 'embedded';
 
 /** What one test sets up of an instance. */
 export type InstanceOptions = {
@@ -21,6 +25,8 @@ export type InstanceOptions = {
   readonly params?: Readonly<Record<string, string>>;
   /** Hook scripts by file name in extensions.dir; `$TRACE` is a file they may append to. */
   readonly hooks?: Readonly<Record<string, string>>;
+  /** Variables of the agent's process, beside our own. */
+  readonly env?: Readonly<Record<string, string>>;
 };
 
 /** One instance with its agent, a platform and the broker between them. Everything is gone after the test. */
@@ -64,7 +70,7 @@ export const lifeTest = test.extend<{ broker: (typeof brokers)[number]; life: Li
       },
       agent: async (options = {}) => {
         const confFile = await writeInstance(folder, { brokerPort, applicationPath, ...options });
-        const env = { ...process.env, TRACE: join(folder, 'trace') };
+        const env = { ...process.env, TRACE: join(folder, 'trace'), ...options.env };
         const logFile = join(folder, 'agent.log');
         const agent = await startAgentProcess({ program, confFile, logFile, env });
         stack.adopt(agent, (it) => it.stop());

@@ -2,11 +2,11 @@ import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
-import { onTestFinished } from 'vitest';
 import { type Broker, connectBroker } from '../../agent/broker/broker.ts';
 import type { BrokerOptions } from '../../agent/broker/client.ts';
 import type { LinkNote } from '../../agent/broker/complaints.ts';
 import { createLog, type Log } from '../../agent/log.ts';
+import { onTestFinished } from './current-test.ts';
 
 export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
 export type Message = { readonly topic: string; readonly text: string };

@@ -17,8 +17,14 @@ export type Mosquitto = AsyncDisposable & {
 /** Without it, what needs it is left out; in CI it is required. */
 export const hasMosquitto = process.env['CI'] !== undefined || isInstalled();
 
-/** @param lines - further lines of mosquitto.conf */
-export async function startMosquitto(lines: readonly string[] = ['allow_anonymous true']): Promise<Mosquitto> {
+/**
+ * @param lines - further lines of mosquitto.conf
+ * @param options - `onDisk`: keeps everything over `kill` and `start`, which takes it much time
+ */
+export async function startMosquitto(
+  lines: readonly string[] = ['allow_anonymous true'],
+  { onDisk = false }: { onDisk?: boolean } = {},
+): Promise<Mosquitto> {
   const folder = await mkdtemp(join(tmpdir(), 'mosquitto-'));
   const port = await freePort();
   const conf = join(folder, 'mosquitto.conf');
@@ -29,7 +35,8 @@ export async function startMosquitto(lines: readonly string[] = ['allow_anonymou
     'autosave_on_changes true',
   ];
   // As root it would change to its own user, who cannot write here.
-  await writeFile(conf, [`listener ${port} 127.0.0.1`, 'user root', ...persistence, ...lines, ''].join('\n'));
+  const settings = [`listener ${port} 127.0.0.1`, 'user root', ...(onDisk ? persistence : []), ...lines, ''];
+  await writeFile(conf, settings.join('\n'));
   let child: ChildProcess | null = null;
 
   async function start(): Promise<void> {
@@ -68,7 +75,7 @@ export async function freePort(): Promise<number> {
 }
 
 async function untilAccepting(port: number, gaveUp: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 200 && !gaveUp(); attempt += 1) {
+  for (let attempt = 0; attempt < 1_000 && !gaveUp(); attempt += 1) {
     const socket = connect(port, '127.0.0.1');
     const accepted = await once(socket, 'connect').then(
       () => true,
@@ -76,7 +83,7 @@ async function untilAccepting(port: number, gaveUp: () => boolean): Promise<void
     );
     socket.destroy();
     if (accepted) return;
-    await sleep(25);
+    await sleep(5);
   }
   throw new Error(`mosquitto does not listen on ${port}`);
 }

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import { Status } from '../../state/status.ts';
+import { onTestFinished } from './current-test.ts';
 
 export type StatusRun = { readonly code: number; readonly stdout: string; readonly stderr: string };
 

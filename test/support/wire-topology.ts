@@ -1,8 +1,8 @@
-import { expect } from 'vitest';
 import type { MemberStatus } from '../../state/messages/member.ts';
 import type { EventName, Message } from '../../state/messages/topics.ts';
 import type { TopologyChange } from '../../state/topology/topology-change.ts';
 import { apply, createTopology, findCluster, findMember, memberStatus, type Topology } from '../../state/topology.ts';
+import { expect } from './current-test.ts';
 import { messageOf } from './sample-messages.ts';
 
 export const service = { serviceName: 's' };
