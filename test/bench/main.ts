@@ -3,8 +3,10 @@ import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import '../support/runtime.ts';
 import { measureBig } from './big.ts';
+import { temporaryDisk } from './disk.ts';
 import { measureIdle } from './idle.ts';
 import { measureCore, measureIncrements } from './increments.ts';
+import { measureJournal } from './journal.ts';
 import { measureFirstStart, measureLife } from './life.ts';
 import type { MeasureName, Note } from './measures.ts';
 import { resultsOf, tableOf } from './report.ts';
@@ -15,6 +17,7 @@ type Scenario = (note: Note, signal: AbortSignal) => Promise<void>;
 const scenarios: Readonly<Record<string, { readonly once?: true; readonly run: Scenario }>> = {
   first: { run: measureFirstStart },
   life: { run: measureLife },
+  journal: { run: measureJournal },
   increments: { run: measureIncrements },
   core: { run: measureCore },
   big: { run: measureBig },
@@ -56,6 +59,7 @@ async function bench({ runs, only, json, out }: NonNullable<typeof asked>): Prom
     durationMs: Math.round(performance.now() - sinceMs),
     machine: { node: process.version, cpu: cpus()[0]?.model ?? null, cores: cpus().length, loadBefore },
     broker: brokerKind,
+    disk: temporaryDisk(),
     results,
     failures,
   };
@@ -69,12 +73,15 @@ async function bench({ runs, only, json, out }: NonNullable<typeof asked>): Prom
 function headline(report: {
   machine: { node: string; cores: number; loadBefore: number };
   durationMs: number;
+  disk: ReturnType<typeof temporaryDisk>;
 }): string {
   const { node, cores, loadBefore } = report.machine;
   const broker = brokerKind === 'mosquitto' ? 'Mosquitto' : 'embedded broker, in the process of the platform';
   const noisy = loadBefore > cores / 4 ? ': others were at work, the numbers are noisy' : '';
+  const { fileSystem, isMemory } = report.disk;
+  const disk = `journals on ${fileSystem}${isMemory ? ', in memory: a real disk is slower' : ''}`;
   const seconds = Math.round(report.durationMs / 1000);
-  return `Node ${node}, ${cores} cores, ${broker}, ${seconds} s; load before ${loadBefore.toFixed(2)}${noisy}; MB = 2^20 bytes\n`;
+  return `Node ${node}, ${cores} cores, ${broker}, ${disk}, ${seconds} s; load before ${loadBefore.toFixed(2)}${noisy}; MB = 2^20 bytes\n`;
 }
 
 function readArguments(args: string[]) {

@@ -71,6 +71,7 @@ function targetText(target: Measure['target'], unit: Unit): string {
 
 const units: Readonly<Record<Unit, (value: number) => string>> = {
   ms: (value) => `${(value / 1000).toFixed(3)} s`,
+  us: (value) => `${Math.round(value).toLocaleString('en')} us`,
   bytes: (value) => `${(value / 1024 ** 2).toFixed(1)} MB`,
   perSecond: (value) => `${Math.round(value).toLocaleString('en')} /s`,
   cpuMs: (value) => `${(value / 1000).toFixed(2)} s`,
