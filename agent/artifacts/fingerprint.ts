@@ -47,7 +47,7 @@ export async function fingerprintOf(repository: Repository, commit: string): Pro
       takeEntry(sum);
       takeSubmodules();
     });
-    await repository.run(['cat-file', '--batch', '--buffer'], { environment, input, onOutput: contents.take });
+    await repository.run(['cat-file', '--batch', '--buffer'], { input, onOutput: contents.take });
     contents.check();
   }
   if (next !== entries.length) throw new Error(`git told ${next} of ${entries.length} contents`);
@@ -70,14 +70,12 @@ export function createFingerprints(): typeof fingerprintOf {
 type Entry = { readonly mode: string; readonly type: string; readonly id: string; readonly path: Buffer };
 
 const nothing: Entry = { mode: '', type: '', id: '', path: Buffer.alloc(0) };
-/** What an id names is not for whoever may write in the clone to say. */
-const environment = { GIT_NO_REPLACE_OBJECTS: '1' };
 
 /** In bytes: paths need not be UTF-8. */
 async function readTree({ run }: Repository, commit: string): Promise<Entry[]> {
   const pieces: Buffer[] = [];
   const onOutput = (piece: Buffer) => void pieces.push(piece);
-  await run(['ls-tree', '-r', '-z', '--full-tree', commit], { environment, onOutput });
+  await run(['ls-tree', '-r', '-z', '--full-tree', commit], { onOutput });
   const output = Buffer.concat(pieces);
   const entries: Entry[] = [];
   for (let from = 0, end = output.indexOf(0); end !== -1; from = end + 1, end = output.indexOf(0, from)) {

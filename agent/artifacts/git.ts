@@ -179,6 +179,8 @@ function environmentOf(call: GitCall, { protocols, environment, ssh = noFiles }:
     GIT_DIR: join(call.folder, '.git'),
     GIT_WORK_TREE: call.folder,
     GIT_ALLOW_PROTOCOL: protocols.join(':'),
+    // Whoever may write in the clone must not say which object is meant by an id.
+    GIT_NO_REPLACE_OBJECTS: '1',
     // Nobody is there to be asked: every question, of git and of ssh, gets an empty answer.
     GIT_TERMINAL_PROMPT: '0',
     GIT_ASKPASS: 'true',

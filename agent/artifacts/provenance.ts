@@ -13,7 +13,6 @@ export interface CommitFacts {
 const maxSubjectLength = 250;
 /** Of a larger commit the subject is left out: its message is no text that a person has written. */
 const maxCommitBytes = 1_048_576;
-const environment = { GIT_NO_REPLACE_OBJECTS: '1' };
 
 /**
  * Reads date and subject of a commit. Its author can write there whatever they like: neither is to be relied on.
@@ -21,7 +20,7 @@ const environment = { GIT_NO_REPLACE_OBJECTS: '1' };
  * @throws GitError - as for a commit that is not there
  */
 export async function readCommitFacts({ run }: Repository, commit: string): Promise<CommitFacts> {
-  const sizeBytes = Number(await run(['cat-file', '-s', commit], { environment }));
+  const sizeBytes = Number(await run(['cat-file', '-s', commit]));
   const subjectFormat = sizeBytes > maxCommitBytes ? '' : '%s';
   const args = [
     'rev-list',
@@ -31,7 +30,7 @@ export async function readCommitFacts({ run }: Repository, commit: string): Prom
     `--format=%at %H ${subjectFormat}`,
   ];
   const [, seconds = '', id = commit, subject = ''] =
-    /^(\d*) ([0-9a-f]+) ?(.*)$/s.exec((await run([...args, commit], { environment })).trimEnd()) ?? [];
+    /^(\d*) ([0-9a-f]+) ?(.*)$/s.exec((await run([...args, commit])).trimEnd()) ?? [];
   return { commit: id, authorDate: dateOf(seconds), subject: printableLine(subject, maxSubjectLength) };
 }
 

@@ -102,8 +102,6 @@ type Verdict =
 const maxObjectBytes = 1_048_576;
 const maxTags = 20;
 const maxSaid = 65_536;
-/** Who may write in the clone must not say which object is meant by an id. */
-const environment = { GIT_NO_REPLACE_OBJECTS: '1' };
 
 async function readableFile(signersFile: string | null): Promise<string> {
   const remedy = 'Set artifact.verify.signers to a file of allowed signers that the user of the agent may read.';
@@ -147,14 +145,14 @@ async function verifyTags(
 async function tagsAt({ run }: Repository, commit: string, tagRefs: readonly string[]) {
   if (tagRefs.length === 0) return []; // To git, no pattern is every ref.
   const format = '--format=%(objecttype) %(objectname) %(refname)';
-  const lines = (await run(['for-each-ref', format, `--points-at=${commit}`, ...tagRefs], { environment })).split('\n');
+  const lines = (await run(['for-each-ref', format, `--points-at=${commit}`, ...tagRefs])).split('\n');
   const found = lines.map((line) => line.split(' ')).filter(([type]) => type === 'tag');
   return found.slice(-maxTags).map(([, id = '', ref = '']) => ({ id, ref }));
 }
 
 async function readObject({ run }: Repository, { kind, id }: { kind: 'commit' | 'tag'; id: string }): Promise<string> {
-  const sizeBytes = Number(await run(['cat-file', '-s', id], { environment }));
-  return sizeBytes > maxObjectBytes ? '' : await run(['cat-file', kind, id], { environment });
+  const sizeBytes = Number(await run(['cat-file', '-s', id]));
+  return sizeBytes > maxObjectBytes ? '' : await run(['cat-file', kind, id]);
 }
 
 /** Git goes by the first of these headers. */
@@ -189,7 +187,7 @@ async function checkSignature(repository: Repository, object: SignedObject, sign
   };
   const configuration = ['-c', 'gpg.format=ssh', '-c', `gpg.ssh.allowedSignersFile=${signersFile}`];
   const args = [...configuration, `verify-${kind}`, '--raw', id];
-  const failure = await repository.run(args, { environment, onMessage }).then(
+  const failure = await repository.run(args, { onMessage }).then(
     () => null,
     (error: unknown) => error,
   );

@@ -1,18 +1,15 @@
-import { existsSync } from 'node:fs';
 import { ConfigError, formatProblems } from '../../state/config/problems.ts';
 import { AgentError, reasonOf } from '../../state/errors.ts';
 import { statusText } from '../../state/status/text.ts';
 import type { Status } from '../../state/status.ts';
-import { readStateDir } from '../config.ts';
 import { type Command, type CommandIo, exitCodes } from './command.ts';
 import { printable, toHarmlessJson, withoutUserInfo } from './events/harmless.ts';
 import { mayColour } from './events/lines.ts';
+import { stateDirOf } from './state-dir.ts';
 import { lookAtInstance } from './status/look.ts';
 import { parseStatusOptions, type StatusOptions, StatusUsageError, statusUsage } from './status/options.ts';
 import { untilState } from './status/until.ts';
 
-const defaultConfFile = '/etc/cartridge-agent/agent.conf';
-const defaultStateDir = '/var/lib/cartridge-agent';
 const widthOffTerminal = 120;
 
 /** What was asked for cannot be printed. */
@@ -101,10 +98,4 @@ function harmless(found: Status): Status {
   return JSON.parse(JSON.stringify(found), (_, value: unknown) =>
     typeof value === 'string' ? withoutUserInfo(printable(value, 10_000)) : value,
   ) as Status;
-}
-
-function stateDirOf({ stateDir, confFile }: StatusOptions): string {
-  if (stateDir !== null) return stateDir;
-  if (confFile === null && !existsSync(defaultConfFile)) return defaultStateDir;
-  return readStateDir({ confFile: confFile ?? defaultConfFile });
 }
