@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { ownMember } from '../agent/demo/story.ts';
 import { startGitServer } from './support/git-server.ts';
@@ -28,7 +30,7 @@ describe('a cleanup', () => {
     { hook: 'VolumeMount', params: { PERSISTENCE_MAPPING: '/dev/vdb|null|/mnt' }, said: [], cleans: ['clean'] },
     { hook: 'InstanceStartedEvent', params: {}, said: [], cleans: ['clean'] },
     { hook: 'StartServers', params: {}, said: ['InstanceStartedEvent'], cleans: ['clean'] },
-  ])('overtakes $hook.sh that hangs', async ({ hook, params, said, cleans }, { life }) => {
+  ])('overtakes the script $hook that hangs', async ({ hook, params, said, cleans }, { life }) => {
     const platform = await life.platform({ members: [ownMember('Initialized')] });
     const hooks = { [`${hook}.sh`]: hangs(hook), 'clean.sh': traced('clean') };
     const agent = await life.agent({ params, hooks });
@@ -45,11 +47,14 @@ describe('a cleanup', () => {
   test('overtakes the wait for ports, and nothing is said of them afterwards', async ({ life }) => {
     const platform = await life.platform({ members: [ownMember('Initialized')] });
     const port = await life.port();
-    const agent = await life.agent({ params: { PORTS: String(port) } });
+    const untilOpen = 'until [ -e $TRACE.open ]; do sleep 0.05; done';
+    const agent = await life.agent({ params: { PORTS: String(port) }, hooks: { 'clean.sh': untilOpen } });
     await platform.waitFor('InstanceStartedEvent');
 
     await platform.cleanupCluster();
+    await platform.waitFor('InstanceMaintenanceModeEvent');
     await life.listen(port);
+    await writeFile(join(life.folder, 'trace.open'), '');
     await platform.waitFor('InstanceReadyToShutdownEvent');
 
     expect(await agent.exited).toBe(0);
