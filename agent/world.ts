@@ -3,7 +3,8 @@ import type { StatusEvent } from '../state/lifecycle/context.ts';
 import { topicOf, writeMessage } from '../state/messages/topics.ts';
 import type { Broker } from './broker/broker.ts';
 import type { Deployments } from './deployments.ts';
-import { publishStatistics, type Statistics } from './health.ts';
+import { publishStatistics } from './health/health.ts';
+import { createReaders, type HealthReader, type Statistics } from './health/readers.ts';
 import type { GateStatus } from './hooks/gate.ts';
 import type { Hooks } from './hooks/hooks.ts';
 import type { World } from './lifecycle.ts';
@@ -20,13 +21,17 @@ type Parts = {
   outbox: Outbox;
   requests: Requests;
   deployments: Deployments;
+  /** What they measure is published beside memory and load. */
+  plugins?: { healthReaders(): readonly HealthReader[] };
   /** Told of each port that was looked at, and of each round of statistics. */
   reports?: { portAnswered(answer: PortAnswer): void; statisticsSent(values: Statistics): void };
   log: Log;
 };
 
 /** What the machine orders, done by the parts. */
-export function createWorld({ config, broker, hooks, outbox, requests, deployments, reports, log }: Parts): World {
+export function createWorld(parts: Parts): World {
+  const { config, broker, hooks, outbox, requests, deployments, plugins, reports, log } = parts;
+
   function portsAnswer(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const { numbers: ports, host } = config.ports;
     return waitForPorts({ ports, host, timeoutMs, signal, ...(reports && { onAnswer: reports.portAnswered }) });
@@ -65,11 +70,11 @@ export function createWorld({ config, broker, hooks, outbox, requests, deploymen
     removeArtifact: (tenantId, signal) => deployments.remove(tenantId, signal),
     waitForPorts: (signal) => portsAnswer(config.ports.timeoutMs, signal),
     publishStatistics: async (signal) => {
-      if (!config.health.enabled) return;
-      const { intervalMs } = config.health;
+      const healthLog = log.child({ part: 'health' });
+      const readers = createReaders(() => plugins?.healthReaders() ?? [], { log: healthLog });
       await publishStatistics(
-        { reporter: config.instance, intervalMs, signal },
-        { broker, log: log.child({ part: 'health' }), ...(reports && { onSent: reports.statisticsSent }) },
+        { reporter: config.instance, ...config.health, signal },
+        { broker, readers, log: healthLog, ...(reports && { onSent: reports.statisticsSent }) },
       );
     },
   };

@@ -93,12 +93,7 @@ test('loads the samples', ({ folder }) => {
       password: expect.any(Secret),
       logFiles: ['/var/log/apache2/access.log', '/var/log/apache2/error.log'],
     },
-    metadata: {
-      url: 'https://metadata.example.com:9443',
-      token: expect.any(Secret),
-      exportKeys: ['web-PUBLIC_URL'],
-      importKeys: ['shop-app-MYSQL_HOST', 'shop-app-MYSQL_PASSWORD'],
-    },
+    metadata: { url: 'https://metadata.example.com:9443', token: expect.any(Secret) },
   });
   expect(config.broker.password?.reveal()).toBe('change-me');
   expect(config.artifacts.key?.reveal()).toBe('Xk7pQ2mZ9aLr4TwB');

@@ -55,12 +55,7 @@ export function composeConfig(values: Values, around: Surroundings): Config {
     log: { level: values['log.level'], format: values['log.format'] },
     thrift: thrift(values),
     monitoring: monitoring(values),
-    metadata: {
-      url: values['metadata.service.url'],
-      token: values.TOKEN,
-      exportKeys: values.EXPORT_METADATA_KEYS ?? [],
-      importKeys: values.IMPORT_METADATA_KEYS ?? [],
-    },
+    metadata: { url: values['metadata.service.url'], token: values.TOKEN },
   });
 }
 

@@ -151,6 +151,4 @@ export interface MonitoringConfig {
 export interface MetadataConfig {
   readonly url: string | null;
   readonly token: Secret | null;
-  readonly exportKeys: readonly string[];
-  readonly importKeys: readonly string[];
 }

@@ -84,7 +84,6 @@ export const healthKeys = {
 export const platformKeys = {
   'enable.data.publisher': key(flag, 'Whether to ship the log files named below. Needs the five monitoring keys.', {
     fallback: 'false',
-    ...later,
   }),
   'monitoring.server.ip': key(host, 'The server that takes the logs.', { example: 'logs.example.org', ...later }),
   'monitoring.server.port': key(port, 'Its plain port.', { example: '7611', ...later }),
@@ -93,11 +92,9 @@ export const platformKeys = {
   'monitoring.server.admin.password': key(secret, 'The password there.', { example: 'change-me', ...later }),
   'log.file.paths': key(barList, 'The files to ship.', {
     example: '/var/log/apache2/access.log|/var/log/apache2/error.log',
-    ...later,
   }),
-  'metadata.service.url': key(httpUrl, 'The metadata service.', {
+  'metadata.service.url': key(httpUrl, 'The metadata service, for plugins. Needs TOKEN.', {
     example: 'https://metadata.example.org:9443',
-    ...later,
   }),
   'lb.private.ip': key(host, 'The private address of the load balancer, for scripts, if no cluster tells it.', {
     example: '10.0.0.20',

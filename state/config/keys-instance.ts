@@ -3,15 +3,13 @@ import { key } from './key.ts';
 import { choice, flag, orNone, path } from './kinds.ts';
 import { duration } from './quantities.ts';
 
-const later = { effect: 'later' } as const;
-
 /** @see plugins.md */
 export const hookKeys = {
   'extensions.dir': key(path, 'The folder of the executable hooks.', { fallback: 'extensions' }),
   'extensions.pass.secrets': key(flag, 'Whether executable hooks get CARTRIDGE_KEY, TOKEN and passwords.', {
     fallback: 'false',
   }),
-  'plugins.dir': key(path, 'The folder of the plugins.', { fallback: 'plugins', ...later }),
+  'plugins.dir': key(path, 'The folder of the plugins.', { fallback: 'plugins' }),
   'hook.timeout': key(duration('s'), 'How long a hook may take, unless it says otherwise.', { fallback: '60' }),
 };
 

@@ -38,15 +38,7 @@ export const identityKeys = {
   PERSISTENCE_MAPPING: key(text, 'Device, volume and mount point, and so on: asks for volumes to be mounted.', {
     example: '/dev/vdb|vol-0001|/mnt/data',
   }),
-  TOKEN: key(secret, 'The token for the metadata service.', { example: 'change-me', ...later }),
-  EXPORT_METADATA_KEYS: key(barList, 'What this instance tells the metadata service.', {
-    example: 'web-PUBLIC_URL',
-    ...later,
-  }),
-  IMPORT_METADATA_KEYS: key(barList, 'What this instance wants from the metadata service.', {
-    example: 'shop-app-MYSQL_HOST',
-    ...later,
-  }),
+  TOKEN: key(secret, 'The token for the metadata service.', { example: 'change-me' }),
 };
 
 /** The agent does not look at these; scripts get them. @see protocol.md 6.2 */
@@ -63,6 +55,12 @@ export const scriptKeys = {
   PUPPET_HOSTNAME: key(text, 'The Puppet server.', { example: 'puppet.example.org' }),
   PUPPET_DNS_AVAILABLE: key(text, 'Holds what PUPPET_ENV should, and the other way round.', { example: 'production' }),
   PUPPET_ENV: key(text, 'Holds what PUPPET_DNS_AVAILABLE should.', { example: 'false' }),
+  EXPORT_METADATA_KEYS: key(text, 'What this instance is to tell the metadata service.', {
+    example: 'web-PUBLIC_URL',
+  }),
+  IMPORT_METADATA_KEYS: key(text, 'What this instance wants from the metadata service.', {
+    example: 'shop-app-MYSQL_HOST',
+  }),
   DEPENDENCY_ALIASES: key(text, 'The aliases of what this cartridge depends on.', { example: 'db|cache' }),
   EXPORTING_PROPERTIES: key(text, 'Never filled by the platform.', { example: 'web' }),
   INSTANCE_ID: key(text, 'Never filled by the platform.', { example: 'i-0001' }),
