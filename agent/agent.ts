@@ -7,7 +7,6 @@ import { AgentError } from '../state/errors.ts';
 import type { Presence as PresenceMessage } from '../state/messages/presence.ts';
 import { subscriptions } from '../state/messages/topics.ts';
 import type { Provenance } from '../state/provenance.ts';
-import { createArtifacts } from './artifacts/artifacts.ts';
 import type { Drift } from './artifacts/fetched.ts';
 import { createProgress } from './artifacts/progress.ts';
 import { type Broker, connectBroker } from './broker/broker.ts';
@@ -23,9 +22,11 @@ import { claimStateDir } from './lock.ts';
 import { failure, type Log } from './log.ts';
 import { createModels } from './models.ts';
 import { createOutbox } from './outbox.ts';
+import { createPluggableArtifacts } from './plugins/artifacts.ts';
+import { openPlugins } from './plugins/open.ts';
 import { createPresence, type Presence } from './presence/presence.ts';
 import { createRequests } from './requests.ts';
-import { artifactOptions, clientIdOf, hookOptions, lifecycleInput, limitsOf } from './settings.ts';
+import { artifactOptions, clientIdOf, hookOptions, interruptedGates, lifecycleInput, limitsOf } from './settings.ts';
 import { createStatus } from './status/collect.ts';
 import { observedBroker, observedDeployments } from './status/observed.ts';
 import { createRecorder, type Recorder } from './status/recorder.ts';
@@ -47,11 +48,13 @@ const noticesDueMs = 2_000;
  * Runs one agent until its instance is obsolete and everything is delivered, or `signal` is aborted: then it leaves at
  * once, and the instance lives on.
  *
- * @param options - `environment`: the agent's own, of which hooks and git get a few variables
- * @throws StateDirTakenError if another agent has `state.dir`
+ * @param options - `confFile`: where the configuration comes from; `environment`: the agent's own, of which hooks and git
+ * get a few variables
+ * @throws StateDirTakenError if another agent has `state.dir`; ConfigError if plugins cannot be used as they are configured
  */
 export async function runAgent(options: {
   config: Config;
+  confFile: string;
   log: Log;
   environment: NodeJS.ProcessEnv;
   signal: AbortSignal;
@@ -71,6 +74,9 @@ export async function runAgent(options: {
   const recorder = createRecorder({ resumed: recovery.state, artifacts: recovery.artifacts });
   const { reports } = recorder;
   const models = createModels(config);
+  const plugins = parts.use(
+    await openPlugins({ ...options, state: () => recorder.memory.step?.value.state ?? recovery.state }),
+  );
   const presence = createPresence({ identity: speaker(), log: part('presence'), onNote: noticeAbout('identity') });
   const link = { log: part('broker'), onMessage: receive, onNote: noticeAbout('link') };
   const connection = parts.adopt(openBroker(config, presence, link), (it) => it.close());
@@ -79,6 +85,8 @@ export async function runAgent(options: {
   const hooks = parts.use(
     createHooks({
       ...hookOptions(config),
+      plugins,
+      interrupted: interruptedGates(recovery),
       log,
       environment,
       faults,
@@ -103,12 +111,15 @@ export async function runAgent(options: {
     },
   });
   const requests = createRequests({ broker, log: part('requests'), signal });
-  const artifacts = createArtifacts({ ...artifactOptions(config), log: part('artifacts'), environment, faults });
+  const artifacts = createPluggableArtifacts({
+    ...artifactOptions(config),
+    ...{ plugins, inPlace: recovery.artifacts, log: part('artifacts'), environment, faults },
+  });
   const deployments = observedDeployments(
     createDeployments({ artifacts, branch: config.artifacts.branch, events: artifactEvents(), log: part('artifacts') }),
     reports,
   );
-  const world = createWorld({ config, broker, hooks, outbox, requests, deployments, reports, log });
+  const world = createWorld({ config, broker, hooks, outbox, requests, deployments, plugins, reports, log });
   const lifecycle = parts.adopt(
     startLifecycle(lifecycleInput(config, recovery), {
       world,
@@ -179,6 +190,7 @@ export async function runAgent(options: {
     if (!presence.hear(topic, payload)) inbox(topic, payload);
   }
 
+  plugins.attach({ broker, send: lifecycle.send });
   const noticeDisk = (failed: boolean) => {
     const text = 'state.dir cannot be written: a kill now would lose what has happened since';
     lifecycle.send({ type: 'Noticed', about: 'journal', note: failed ? { condition: 'degraded', text } : null });

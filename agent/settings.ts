@@ -1,3 +1,4 @@
+import { type GateName, hooks, isHookName } from '../plugins/contract.ts';
 import type { Config } from '../state/config/config.ts';
 import { noFacts } from '../state/lifecycle/facts.ts';
 import type { Recovery } from './journal/journal.ts';
@@ -29,6 +30,17 @@ export function hookOptions({ hooks, instance }: Config) {
 
 export function artifactOptions({ artifacts, instance, stateDir }: Config) {
   return { config: artifacts, multiTenant: instance.multiTenant, stateDir };
+}
+
+/** The gates an earlier run was in when it ended: begun, not through, and not refused. */
+export function interruptedGates({ facts }: Recovery): GateName[] {
+  const { attempts, unsuccessful } = facts ?? noFacts;
+  const refused = Object.values(unsuccessful).map(({ gate }) => gate as string);
+  return Object.keys(attempts).flatMap((gate) => (isGate(gate) && !refused.includes(gate) ? [gate] : []));
+}
+
+function isGate(name: string): name is GateName {
+  return isHookName(name) && hooks[name].kind === 'gate';
 }
 
 /** The facts of the configuration, and those an earlier run has left. */

@@ -2,7 +2,15 @@
 // plugin's worker, and an agent without plugins, pay for what they use.
 
 export type { Checkout, Commit, FetchedArtifact, WantedArtifact } from './contract/artifacts.ts';
-export type { Exec, ExecOptions, ExecResult, HealthContext, PluginContext, PluginLog } from './contract/context.ts';
+export type {
+  Exec,
+  ExecOptions,
+  ExecResult,
+  HealthContext,
+  LogTopic,
+  PluginContext,
+  PluginLog,
+} from './contract/context.ts';
 export { type GateName, type HookName, hooks, isHookName, type NoticeName } from './contract/hooks.ts';
 export { hookInputProblems, hookInputSchema, type JsonSchema, sampleDocument } from './contract/input-schema.ts';
 export type { HookInput, HookInputs, HookInstance, RawJson } from './contract/input-types.ts';

@@ -1,4 +1,5 @@
 import { flushCompileCache } from 'node:module';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeConfig } from '../../state/config/describe.ts';
 import { ConfigError, formatProblems } from '../../state/config/problems.ts';
@@ -27,14 +28,19 @@ export const run: Command = async (args, { stderr, env, signal }) => {
   logStart(loaded, log);
   // Written when the start is over; Node itself would do it at the exit only, which a crash never sees.
   setTimeout(flushCompileCache, cacheFlushMs).unref();
-  const end = await runAgent({ config, log, environment: env, signal }).catch((error: unknown) => {
+  const confFile = resolve(values.conf);
+  const end = await runAgent({ config, confFile, log, environment: env, signal }).catch((error: unknown) => {
+    if (error instanceof ConfigError) {
+      stderr.write(formatProblems(error));
+      return exitCodes.configuration;
+    }
     if (!(error instanceof StateDirTakenError)) throw error;
     log.error({ event: 'agent.refused', ...failure(error) }, 'another agent has state.dir');
-    return null;
+    return exitCodes.tryLater;
   });
   // A probe of a port that swallows packets stays open for minutes; nothing else may be waited for by now.
   setTimeout(() => process.exit(), 100).unref();
-  if (end === null) return exitCodes.tryLater;
+  if (typeof end === 'number') return end;
   return end.gaveUp ? exitCodes.gaveUp : exitCodes.done;
 };
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, type StdioOptions } from 'node:child_process';
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import { readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -22,20 +22,26 @@ export type Channels = {
   attach(child: ChildProcess | null): Ends | null;
 };
 
+const pipes = ['stdout', 'stderr', 'report'] as const;
+
+/** Makes the named pipes of a run. */
+export async function makePipes(folder: string): Promise<void> {
+  await promisify(execFile)('mkfifo', ['-m', '600', ...pipes.map((name) => join(folder, name))]);
+}
+
 /**
  * What a script reads is a file, and what it says goes through named pipes; no name is needed any more once they are open.
  * Node's own pipes are sockets: a script that says `echo oops > /dev/stderr` would fail with them, and nobody could tell
  * which process still holds one.
  *
- * @param folder - a private one to make them in; null, or a full disk: sockets have to do
+ * @param folder - a private one to make them in, or with the pipes in it already; null, or a full disk: sockets have to do
  * @param stdin - the document it is given, in pieces
  */
 export async function openChannels(folder: string | null, stdin: readonly (string | Uint8Array)[]): Promise<Channels> {
   if (folder === null) return sockets(stdin);
   try {
     await writeFile(join(folder, 'stdin'), stdin, { mode: 0o600, flag: 'wx' });
-    const pipes = ['stdout', 'stderr', 'report'].map((name) => join(folder, name));
-    await promisify(execFile)('mkfifo', ['-m', '600', ...pipes]);
+    if (!existsSync(join(folder, pipes[0]))) await makePipes(folder);
     return fileAndPipes(folder);
   } catch {
     return sockets(stdin); // a script that can do less is still better than one that is not run

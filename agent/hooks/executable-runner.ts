@@ -7,6 +7,7 @@ import { inputDocument } from './input.ts';
 import type { Reaper } from './reaper.ts';
 import { runExecutable } from './run.ts';
 import type { Asked, Runner, RunnerCall } from './runners.ts';
+import type { Spare } from './spare.ts';
 
 /** What the configuration says of hooks. */
 export type HookSettings = ScriptSettings & {
@@ -27,6 +28,7 @@ export function createExecutableRunners(options: {
   readonly facts: () => CommonValues;
   readonly temporaryFolder: string;
   readonly folderPrefix: string;
+  readonly spare?: Spare;
   readonly faults?: Faults;
   readonly reaper: Reaper;
   readonly log: Log;
@@ -51,6 +53,7 @@ export function createExecutableRunners(options: {
       workingFolder: config.extensionsDir,
       temporaryFolder,
       folderPrefix,
+      spare: options.spare,
       environment: scriptEnvironment({ hook: name, input, attempt, settings: config, facts, environment }),
       stdin: inputDocument(name, input, instance),
       leavesAtLimit: call.leftMs !== null,

@@ -16,6 +16,7 @@ import { createLookup } from './lookup.ts';
 import { createNotices } from './notices.ts';
 import { createReaper } from './reaper.ts';
 import type { Runner, RunnerSource } from './runners.ts';
+import { createSpare } from './spare.ts';
 
 /** Delays and limits nobody configures, in milliseconds. */
 export type HookTiming = GateTiming & {
@@ -63,7 +64,8 @@ const defaultTiming: HookTiming = {
 };
 
 /**
- * @param options - `plugins`: what plugins have for a hook, beside the executables; `environment`: the agent's own;
+ * @param options - `plugins`: what plugins have for a hook, beside the executables; `interrupted`: the gates over which an
+ * earlier run ended, which are run again; `environment`: the agent's own;
  * `facts`: what is known now, asked before each run; `owner`: on whose behalf, the same after a restart and nobody else's on this machine: what an earlier run left is found by it
  * @see plugins.md
  */
@@ -71,6 +73,7 @@ export function createHooks(options: {
   readonly config: HookSettings;
   readonly instance: HookInstance;
   readonly plugins?: RunnerSource;
+  readonly interrupted?: readonly GateName[];
   readonly log: Log;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly facts: () => CommonValues;
@@ -85,7 +88,8 @@ export function createHooks(options: {
   const folderPrefix = `cartridge-hook-${createHash('sha256').update(options.owner).digest('hex').slice(0, 12)}-`;
   const timing = { ...defaultTiming, ...options.timing };
   const reaper = createReaper({ log, graceMs: timing.graceMs, hurriedGraceMs: timing.closeGraceMs });
-  const runnerOf = createExecutableRunners({ ...options, temporaryFolder, folderPrefix, log, reaper });
+  const spare = createSpare({ parent: temporaryFolder, prefix: folderPrefix });
+  const runnerOf = createExecutableRunners({ ...options, temporaryFolder, folderPrefix, spare, log, reaper });
   const where = { extensionsDir: config.extensionsDir, ...(options.plugins && { plugins: options.plugins }) };
   const lookup = createLookup({ ...where, runnerOf, log });
   const ask = createAsking({ ...options, timeoutMs: config.timeoutMs, graceMs: timing.graceMs, log });
@@ -94,6 +98,7 @@ export function createHooks(options: {
   const closing = new AbortController();
   const problems = checkHooks(where).then((found) => report(found, log));
   const passings = new Set<Promise<GateOutcome>>();
+  const untold = new Set<HookName>(options.interrupted);
 
   return { has: lookup.has, gate, notify, settle, problems, close, [Symbol.asyncDispose]: close };
 
@@ -110,9 +115,11 @@ export function createHooks(options: {
       log.error({ event: 'hook.blocked', hook: name, ...failure(error) }, 'hook refused');
       if (!isLeaving) return unreadable(name, error);
     }
+    const left = runners.filter((runner) => !passed.includes(runner.name));
+    if (untold.delete(name) && left[0] !== undefined) tellInterrupted(name, left[0], attempt - 1);
     const passing = passGate({
       hook: name,
-      runners: runners.filter((runner) => !passed.includes(runner.name)),
+      runners: left,
       isLeaving,
       budgetMs: budgetMs ?? (isLeaving ? timing.holdLimitMs : null),
       firstAttempt: attempt,
@@ -140,6 +147,16 @@ export function createHooks(options: {
     );
   }
 
+  /** The first one that is left: those before it are through, those after it were not asked. */
+  function tellInterrupted(hook: GateName, { name: executable }: Runner, attempt: number): void {
+    const reason = 'interrupted: the agent ended while it ran';
+    log.warn(
+      { event: 'hook.interrupted', hook, executable, attempt },
+      'a hook is run again: the agent ended while it ran',
+    );
+    options.onRan?.({ hook, executable, attempt, end: 'failed', reason, durationMs: 0 });
+  }
+
   async function settle(ms: number): Promise<void> {
     const settled = new AbortController();
     const idle = notices.idle().finally(() => settled.abort());
@@ -150,7 +167,7 @@ export function createHooks(options: {
     closing.abort(new Error('the agent stops'));
     notices.clear();
     await Promise.allSettled([...passings, notices.idle(), reaper.hurry(), problems]);
-    await reaper.hurry(); // what the ends of those have asked for, too
+    await Promise.all([reaper.hurry(), spare.close()]); // what the ends of those have asked for, too
   }
 
   async function tell<Name extends NoticeName>(name: Name, input: HookInputs[Name]): Promise<void> {

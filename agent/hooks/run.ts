@@ -10,6 +10,7 @@ import { cleanerOf, createOutput, type Output } from './output.ts';
 import type { Reaper } from './reaper.ts';
 import { createReport, type Report } from './report.ts';
 import type { Asked } from './runners.ts';
+import type { Spare } from './spare.ts';
 import { createWorkspace } from './workspace.ts';
 
 /** One run of one executable. Durations in milliseconds. */
@@ -20,6 +21,7 @@ export type Run = {
   readonly temporaryFolder: string;
   /** Begins the names of the folders we make there. */
   readonly folderPrefix: string;
+  readonly spare?: Spare | undefined;
   readonly environment: ScriptEnvironment;
   readonly stdin: readonly (string | Uint8Array)[];
   /** At the limit, do not wait for it to be gone: somebody's budget is spent. */
@@ -47,6 +49,7 @@ export async function runExecutable(run: Run): Promise<Asked> {
   await using workspace = await createWorkspace({
     parent: run.temporaryFolder,
     prefix: run.folderPrefix,
+    spare: run.spare,
     files: run.environment.files,
     log: run.log,
   });
@@ -71,6 +74,7 @@ export async function runExecutable(run: Run): Promise<Asked> {
     report.end();
     return endOf(exit, report, output);
   } finally {
+    run.spare?.prepare();
     const held = letGo(script.ends);
     if (held.length > 0 && script.hasExited()) run.reaper.leave(held, { folder: workspace.folder, log: run.log });
   }

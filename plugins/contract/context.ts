@@ -21,6 +21,16 @@ export interface HealthContext<Options = unknown> {
    * none. Keep it out of logs, reasons and arguments of programs.
    */
   readonly readSecret: (name: string) => Promise<string | null>;
+  /**
+   * Says what is wrong while nobody asks: the agent is *degraded* and shows it to people, until null is reported or the
+   * plugin's worker ends. Newest wins. Like `log` and `publish` it may be called after the function has ended.
+   */
+  readonly report: (problem: string | null) => void;
+  /**
+   * Sends text to the broker, below `logs/`: at QoS 0, not retained. It is dropped while there is no link, and when the
+   * plugin sends more than 1 MB in a second. @throws TypeError for another topic
+   */
+  readonly publish: (topic: LogTopic, payload: string) => void;
   /** The metadata service; there when `metadata.service.url` is configured. */
   readonly metadata?: MetadataClient;
 }
@@ -34,6 +44,9 @@ export interface PluginContext<Options = unknown> extends HealthContext<Options>
   /** Moves the time limit to `ms` milliseconds from now, up to a cap: for work that is seen to go on. */
   readonly extend: (ms: number) => void;
 }
+
+/** Without wildcards. */
+export type LogTopic = `logs/${string}`;
 
 /** Structured: fields first, then a constant message; or a message alone. */
 export interface PluginLog {

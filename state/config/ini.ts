@@ -59,6 +59,8 @@ export function parseConf(text: string, file: string): ConfText {
     else if ('kind' in found) {
       if (found.kind === 'unknown') problems.push(problemAt(place, unknownSection));
       section = found;
+      // One without a line in it says that the plugin is wanted.
+      if (found.kind === 'plugin' && !plugins.has(found.name)) plugins.set(found.name, []);
     } else if (section.kind === 'plugin') {
       plugins.set(section.name, [...(plugins.get(section.name) ?? []), found]);
     } else if (section.kind !== 'unknown') {

@@ -98,6 +98,8 @@ const aboutIdentity = 'identity';
 /** Of notes that are the agent's own, and always about the same. */
 const remedies: Readonly<Record<string, string>> = {
   [aboutIdentity]: 'stop one of the two agents that have this MEMBER_ID; the other one is named above',
+  plugins:
+    'see to what the plugin named above needs (`cartridge-agent plugin check` shows more); start the agent again',
   journal: 'free space in state.dir, or let the user of the agent write to it',
 };
 
