@@ -23,8 +23,12 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: 'prints every event on a broker: --broker URL [--event NAME] [--member TEXT] [--json]',
     load: async () => (await import('./events.ts')).events,
   },
+  plugin: {
+    summary: 'makes, tests, checks, runs and lists plugins and hooks: new, test, check, run, list; see plugin --help',
+    load: async () => (await import('./plugin.ts')).plugin,
+  },
   demo: {
-    summary: 'walks a whole life on a simulated platform: [--keep] [--broker URL]',
+    summary: 'walks a whole life on a simulated platform: [--keep] [--broker URL] [--plugin PATH]',
     load: async () => (await import('./demo.ts')).demo,
   },
 };

@@ -55,7 +55,15 @@ function entryOfLine(line: LogLine, stateDir: string): Pick<Entry, 'state' | 'ev
     case 'broker.connected':
       return { event: 'is connected to the broker', because: `${text('host')}:${text('port')}` };
     case 'hook.ran':
-      return { event: `ran the hook ${text('hook')}`, because: `${text('executable')} took ${text('durationMs')} ms` };
+      return { event: `ran the hook ${text('hook')}`, because: `${text('executable')} ${howItEnded(line)}` };
+    case 'hook.held':
+      return { event: `holds at ${text('hook')}`, because: text('reason') };
+    case 'plugin.loaded':
+      return { event: `loaded the plugin ${text('plugin')}`, because: `its worker started in ${text('startMs')} ms` };
+    case 'plugin.log':
+      return { event: `plugin says: ${text('msg')}`, because: JSON.stringify(line['fields'] ?? {}) };
+    case 'plugin.output':
+      return { event: 'plugin prints', because: text('line') };
     case 'artifact.placed':
       return { event: `placed commit ${text('commit').slice(0, 7)}`, because: 'ArtifactUpdatedEvent' };
     case 'agent.ended':
@@ -65,6 +73,10 @@ function entryOfLine(line: LogLine, stateDir: string): Pick<Entry, 'state' | 'ev
         ? { event: `${text('level')}: ${text('msg')}`, because: text('code') || text('message') }
         : null;
   }
+}
+
+function howItEnded({ end, durationMs }: LogLine): string {
+  return end === undefined || end === 'done' ? `took ${durationMs} ms` : `ended with ${end} after ${durationMs} ms`;
 }
 
 function isAlarming({ level }: LogLine): boolean {

@@ -11,6 +11,7 @@ import { type AgentProcess, startAgentProcess } from './agent-process.ts';
 import { startEmbeddedBroker } from './broker.ts';
 import { writeConf } from './conf.ts';
 import { type BrokerAccess, type Platform, type PlatformOptions, startPlatform } from './platform.ts';
+import { type DemoPlugin, installPlugin } from './plugin.ts';
 import { createRepository, type PageRepository } from './repository.ts';
 import { neighbours, ownMember, shop } from './story.ts';
 import { installWebService, killServices } from './web.ts';
@@ -39,17 +40,19 @@ export class DemoBrokerUnreachableError extends AgentError {
 const connectLimitMs = 5_000;
 
 /**
- * @param options - `broker`: null starts one; `program`: what Node runs as the agent
+ * @param options - `broker`: null starts one; `program`: what Node runs as the agent; `plugin`: what it has besides the
+ * service of the story
  * @throws EmbeddedBrokerMissingError, {@link DemoBrokerUnreachableError}, DemoRepositoryError; the reason of `signal`
  */
 export async function setStage(options: {
   readonly broker: BrokerAccess | null;
+  readonly plugin: DemoPlugin | null;
   readonly program: string;
   readonly env: Readonly<NodeJS.ProcessEnv>;
   readonly log: Log;
   readonly signal: AbortSignal;
 }): Promise<Stage> {
-  const { env, log, program } = options;
+  const { env, log, plugin, program } = options;
   await using props = new AsyncDisposableStack(); // put away in reverse order
   const folder = await mkdtemp(join(tmpdir(), 'cartridge-agent-demo-'));
   const paths = pathsIn(folder);
@@ -60,6 +63,7 @@ export async function setStage(options: {
   const repository = await createRepository(folder, env['PATH']);
   await installWebService(folder, process.execPath);
   props.defer(() => killServices(paths.application));
+  if (plugin !== null) await installPlugin(folder, plugin);
   const broker = options.broker ?? at127(props.adopt(await startEmbeddedBroker(), (it) => it.close()).port);
 
   // Of this run alone: on a broker that others use, two demonstrations must not be the same instance.
@@ -71,7 +75,7 @@ export async function setStage(options: {
   props.defer(() => platform.stop());
 
   const port = await freePort();
-  const instance = { broker, memberId, port, repoUrl: repository.url, applicationPath: paths.application };
+  const instance = { broker, memberId, port, repoUrl: repository.url, applicationPath: paths.application, plugin };
   const confFile = await writeConf(folder, instance);
   const rest = props.move();
 

@@ -31,13 +31,25 @@ const bootMs = 700;
 
 export const titles = ['The shop, first edition', 'The shop, second edition'] as const;
 
-/** @param tell - told what people outside do: they push, and they look at the page */
-export function createWalk(stage: Stage, agent: AgentProcess, tell: (event: string, because: string) => void): Walk {
+/**
+ * @param options - `tell`: told what people outside do: they push, and they look at the page; `limitMs`: for one step;
+ * `lastAtUpdate`: what is run last for `artifactUpdated`
+ */
+export function createWalk(
+  stage: Stage,
+  agent: AgentProcess,
+  options: {
+    readonly tell: (event: string, because: string) => void;
+    readonly limitMs?: number;
+    readonly lastAtUpdate?: string;
+  },
+): Walk {
   const { platform, repository, memberId, pageUrl } = stage;
-  const step = createStep(agent);
+  const { tell, limitMs = stepLimitMs, lastAtUpdate = 'ArtifactUpdatedEvent.sh' } = options;
+  const step = createStep(agent, limitMs);
   const hears = (event: string, signal: AbortSignal) =>
     step(`the platform hears ${event}`, signal, (limit) =>
-      platform.waitFor(event, undefined, { signal: limit, timeoutMs: 2 * stepLimitMs }),
+      platform.waitFor(event, undefined, { signal: limit, timeoutMs: 2 * limitMs }),
     );
   const serves = (title: string, signal: AbortSignal) =>
     step(`the page "${title}" is served`, signal, async (limit) => {
@@ -65,7 +77,8 @@ export function createWalk(stage: Stage, agent: AgentProcess, tell: (event: stri
 
     async update(signal) {
       tell(`push commit ${await repository.push(titles[1])}`, repository.url);
-      const isServed = ({ event, hook }: LogLine) => event === 'hook.ran' && hook === 'artifactUpdated';
+      const isServed = ({ event, hook, executable, end }: LogLine) =>
+        event === 'hook.ran' && hook === 'artifactUpdated' && executable === lastAtUpdate && end !== 'hold';
       const hasRun = step('the hook artifactUpdated ran again', signal, (limit) => agent.next(isServed, limit));
       await Promise.all([platform.artifactUpdated(repository.url), hasRun]);
       await serves(titles[1], signal);
@@ -90,7 +103,7 @@ export function createWalk(stage: Stage, agent: AgentProcess, tell: (event: stri
   };
 }
 
-function createStep(agent: AgentProcess) {
+function createStep(agent: AgentProcess, limitMs: number) {
   const gone = new AbortController();
   const notice = async () => {
     const code = await agent.exited;
@@ -100,14 +113,13 @@ function createStep(agent: AgentProcess) {
   void notice();
 
   return async (what: string, signal: AbortSignal, work: (limit: AbortSignal) => Promise<unknown>): Promise<void> => {
-    const tooLate = AbortSignal.timeout(stepLimitMs);
+    const tooLate = AbortSignal.timeout(limitMs);
     try {
       await work(AbortSignal.any([signal, tooLate, gone.signal]));
     } catch (thrown) {
       signal.throwIfAborted();
       const facts = { step: what, log: agent.lastLines };
-      if (tooLate.aborted)
-        throw new StepFailedError(`cannot see within ${stepLimitMs / 1_000} s that ${what}`, { facts });
+      if (tooLate.aborted) throw new StepFailedError(`cannot see within ${limitMs / 1_000} s that ${what}`, { facts });
       throw new StepFailedError(`cannot see that ${what}`, { cause: gone.signal.reason ?? thrown, facts });
     }
   };
