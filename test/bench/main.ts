@@ -9,6 +9,7 @@ import { measureCore, measureIncrements } from './increments.ts';
 import { measureJournal } from './journal.ts';
 import { measureFirstStart, measureLife } from './life.ts';
 import type { MeasureName, Note } from './measures.ts';
+import { measurePlugins } from './plugins.ts';
 import { resultsOf, tableOf } from './report.ts';
 import { brokerKind, home } from './stage.ts';
 
@@ -18,6 +19,7 @@ const scenarios: Readonly<Record<string, { readonly once?: true; readonly run: S
   first: { run: measureFirstStart },
   life: { run: measureLife },
   journal: { run: measureJournal },
+  plugins: { run: measurePlugins },
   increments: { run: measureIncrements },
   core: { run: measureCore },
   big: { run: measureBig },

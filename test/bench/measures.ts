@@ -1,5 +1,14 @@
 /** What a number counts; durations and sizes are written for people in `report.ts`. */
-export type Unit = 'ms' | 'us' | 'bytes' | 'perSecond' | 'cpuMs' | 'cpuMsPerMinute' | 'cpuUsPerEvent' | 'messages';
+export type Unit =
+  | 'ms'
+  | 'us'
+  | 'bytes'
+  | 'perSecond'
+  | 'cpuMs'
+  | 'cpuMsPerMinute'
+  | 'cpuUsPerEvent'
+  | 'messages'
+  | 'times';
 
 /** One thing that is measured, and what it is held against. */
 export type Measure = {
@@ -28,6 +37,14 @@ export const measures = {
   journalLineSlow: told('  99 of 100 take at most', 'us'),
   journalUnsynced: told('  the same, not synced', 'us'),
   journalUnsyncedSlow: told('  99 of 100 take at most', 'us'),
+
+  pluginStart: told('start of the worker of a plugin', 'ms', { atMost: 60 }),
+  pluginStartZod: told('  of one with options: it loads zod', 'ms'),
+  pluginMemory: told('  anonymous memory of each, with options', 'bytes'),
+  pluginNotice: told('a notice to a warm plugin', 'us', { atMost: 200 }),
+  scriptHook: told('a hook that is a script', 'ms'),
+  scriptBare: told('  the same script, merely spawned', 'ms'),
+  scriptRatio: told('  as many times as long', 'times', { atMost: 1.3 }),
 
   spreadRate: told('10,000 increments, 100 clusters of 100', 'perSecond', { atLeast: 15_000 }, 4_408),
   spreadCpu: told('  CPU of the agent', 'cpuUsPerEvent'),

@@ -78,6 +78,7 @@ const units: Readonly<Record<Unit, (value: number) => string>> = {
   cpuMsPerMinute: (value) => `${(value / 1000).toFixed(2)} s`,
   cpuUsPerEvent: (value) => `${value.toFixed(1)} us`,
   messages: (value) => value.toLocaleString('en'),
+  times: (value) => `${value.toFixed(2)} x`,
 };
 
 function amount(value: number | null, unit: Unit): string {
