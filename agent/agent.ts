@@ -8,7 +8,7 @@ import type { Presence as PresenceMessage } from '../state/messages/presence.ts'
 import { subscriptions } from '../state/messages/topics.ts';
 import type { Provenance } from '../state/provenance.ts';
 import type { Drift } from './artifacts/fetched.ts';
-import { createProgress } from './artifacts/progress.ts';
+import { createProgress } from './artifacts/git/progress.ts';
 import { type Broker, connectBroker } from './broker/broker.ts';
 import type { LinkNote } from './broker/complaints.ts';
 import { createControl, type GateAnswer, type GateOrder } from './control.ts';

@@ -6,7 +6,7 @@ import type { ArtifactUpdatedEvent } from '../state/messages/instance-notifier.t
 import type { Provenance } from '../state/provenance.ts';
 import type { Artifacts } from './artifacts/artifacts.ts';
 import type { Drift, Fetched } from './artifacts/fetched.ts';
-import type { GitProgress } from './artifacts/git.ts';
+import type { GitProgress } from './artifacts/git/git.ts';
 import { failure, type Log } from './log.ts';
 
 /** What the machine knows of artifacts is small; here is the rest of it: events with credentials, lists of paths. */

@@ -1,8 +1,8 @@
 import { chmod, lstat, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { readDrift } from '../agent/artifacts/drift.ts';
-import { createGit } from '../agent/artifacts/git.ts';
+import { createGit } from '../agent/artifacts/git/git.ts';
+import { readDrift } from '../agent/artifacts/local/drift.ts';
 import { failureOf, filesIn, writeFiles } from './support/artifacts.ts';
 import { startGitServer } from './support/git-server.ts';
 import { bringToRemote, cloneOf, commit, fetch, gitIn, leftoversIn, look, type Site } from './support/local-changes.ts';

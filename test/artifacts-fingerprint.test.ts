@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { test as base, describe, expect } from 'vitest';
-import { fingerprintOf } from '../agent/artifacts/fingerprint.ts';
-import { createGit } from '../agent/artifacts/git.ts';
-import { readCommitFacts } from '../agent/artifacts/provenance.ts';
-import { type Repository, repositoryIn } from '../agent/artifacts/repository.ts';
+import { createGit } from '../agent/artifacts/git/git.ts';
+import { type Repository, repositoryIn } from '../agent/artifacts/git/repository.ts';
+import { fingerprintOf } from '../agent/artifacts/trust/fingerprint.ts';
+import { readCommitFacts } from '../agent/artifacts/trust/provenance.ts';
 import { shortFingerprint } from '../state/provenance.ts';
 
 const execute = promisify(execFile);
@@ -195,7 +195,7 @@ async function commitOfEverything({ folder, git }: Tree): Promise<string> {
 
 /** The lines of bash that the documentation of `fingerprintOf` gives people, as they are there. */
 async function byRecipe({ folder }: Tree, commit: string): Promise<string> {
-  const source = readFileSync(new URL('../agent/artifacts/fingerprint.ts', import.meta.url), 'utf8');
+  const source = readFileSync(new URL('../agent/artifacts/trust/fingerprint.ts', import.meta.url), 'utf8');
   const recipe = /```sh\n(.*?) \* ```/s.exec(source)?.[1]?.replaceAll(/^ \* ?/gm, '') ?? '';
   expect(recipe).toContain('| sha256sum');
   const { stdout } = await execute('bash', ['-c', recipe.replace('COMMIT', commit)], { cwd: folder });

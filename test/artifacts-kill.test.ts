@@ -4,10 +4,10 @@ import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readDrift, restoreDrift } from '../agent/artifacts/drift.ts';
-import { createGit } from '../agent/artifacts/git.ts';
-import { placeCommit } from '../agent/artifacts/place.ts';
-import { removeDebris } from '../agent/artifacts/repository.ts';
+import { createGit } from '../agent/artifacts/git/git.ts';
+import { removeDebris } from '../agent/artifacts/git/repository.ts';
+import { readDrift, restoreDrift } from '../agent/artifacts/local/drift.ts';
+import { placeCommit } from '../agent/artifacts/place/place.ts';
 import { createLog } from '../agent/log.ts';
 import { filesIn, writeFiles } from './support/artifacts.ts';
 import {

@@ -4,9 +4,9 @@ import { cp, lstat, mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'vitest';
-import { createGit } from '../agent/artifacts/git.ts';
-import { openReleases, type Releases } from '../agent/artifacts/releases.ts';
-import { repositoryIn } from '../agent/artifacts/repository.ts';
+import { createGit } from '../agent/artifacts/git/git.ts';
+import { repositoryIn } from '../agent/artifacts/git/repository.ts';
+import { openReleases, type Releases } from '../agent/artifacts/releases/releases.ts';
 import { filesIn, never, writeFiles } from './support/artifacts.ts';
 import { open, pointsOf, type Site, serve, siteTest as test, work } from './support/releases.ts';
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { ArtifactUnverifiedError, ArtifactVerifySetupError, verifyCommit } from '../agent/artifacts/verify.ts';
+import { ArtifactUnverifiedError, ArtifactVerifySetupError, verifyCommit } from '../agent/artifacts/trust/verify.ts';
 import { failureOf } from './support/artifacts.ts';
 import { type SignedRepository, signedTest as test } from './support/signed-repository.ts';
 

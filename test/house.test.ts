@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 // The house (ARCHITECTURE.md): imports go agent -> plugins/contract -> state, and each library has one door.
 const doors: Readonly<Record<string, RegExp>> = {
   mqtt: /^agent\/broker\/client\.ts$/,
-  'simple-git': /^agent\/artifacts(\.ts|\/git\.ts)$/,
+  'simple-git': /^agent\/artifacts\/git\/git\.ts$/,
   'tcp-port-used': /^agent\/ports\.ts$/,
   pino: /^agent\/log\.ts$/,
   xstate: /^(state\/|agent\/agent\.ts$|agent\/lifecycle\.ts$)/,

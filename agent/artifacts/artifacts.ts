@@ -2,6 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { AgentError } from '../../state/errors.ts';
 import { type Faults, noFaults } from '../faults.ts';
 import type { Log } from '../log.ts';
+import { checkFreeSpace, sizeOfChange } from './download/limits.ts';
 import {
   ArtifactCloneError,
   ArtifactFetchError,
@@ -11,16 +12,15 @@ import {
 } from './failures.ts';
 import type { Fetched } from './fetched.ts';
 import { type FetchConfig, type FetchJob, lookAt } from './fetching.ts';
-import { createFingerprints } from './fingerprint.ts';
-import { createGit } from './git.ts';
+import { finishRemoval, removeContent } from './files/remove.ts';
+import { createGit } from './git/git.ts';
+import { isForeign, isOurs, knownCommit, pathsBetween } from './git/repository.ts';
+import type { SshFiles } from './git/ssh.ts';
 import { createInPlace } from './in-place.ts';
 import { createInReleases } from './in-releases.ts';
 import type { Layout, Site } from './layout.ts';
-import { checkFreeSpace, sizeOfChange } from './limits.ts';
 import { artifactPath, checkNoLinks } from './paths.ts';
-import { finishRemoval, removeContent } from './remove.ts';
-import { isForeign, isOurs, knownCommit, pathsBetween } from './repository.ts';
-import type { SshFiles } from './ssh.ts';
+import { createFingerprints } from './trust/fingerprint.ts';
 import { createTurns } from './turns.ts';
 import { travelsInClear } from './url.ts';
 import { type RepositoryEvent, type Wish, type WishConfig, wishOf } from './wish.ts';

@@ -1,5 +1,5 @@
 import { AgentError, reasonOf } from '../../state/errors.ts';
-import { GitError } from './git.ts';
+import { GitError } from './git/git.ts';
 
 /** What a failure of git or of the file system was about. */
 interface Involved {

@@ -1,4 +1,4 @@
-import type { CommitFacts } from './provenance.ts';
+import type { CommitFacts } from './trust/provenance.ts';
 
 /** A commit that is here and can be put in place, and what is known of it. Plain JSON, no secrets. */
 export interface Fetched extends Pick<CommitFacts, 'authorDate' | 'subject'> {

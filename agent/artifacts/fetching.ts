@@ -1,19 +1,19 @@
 import type { Trigger } from '../../state/lifecycle/context.ts';
 import type { Log } from '../log.ts';
-import { commitLocal, commitMessage } from './commit.ts';
-import { download, tagRef, tagRefs } from './download.ts';
+import { download, tagRef, tagRefs } from './download/download.ts';
+import { checkTreeSize } from './download/limits.ts';
 import type { Drift, Fetched } from './fetched.ts';
-import type { fingerprintOf } from './fingerprint.ts';
-import type { GitProgress } from './git.ts';
-import type { Identity } from './identity.ts';
+import type { GitProgress } from './git/git.ts';
+import type { Identity } from './git/identity.ts';
+import { readRefs } from './git/refs.ts';
+import { configure, initRepository, isOurs, knownCommit, pathsBetween } from './git/repository.ts';
 import type { Site } from './layout.ts';
-import { checkTreeSize } from './limits.ts';
-import type { DriftPolicy } from './place.ts';
-import { readCommitFacts } from './provenance.ts';
-import { reconcile } from './reconcile.ts';
-import { readRefs } from './refs.ts';
-import { configure, initRepository, isOurs, knownCommit, pathsBetween } from './repository.ts';
-import { type VerifyPolicy, verifyCommit } from './verify.ts';
+import { commitLocal, commitMessage } from './local/commit.ts';
+import { reconcile } from './local/reconcile.ts';
+import type { DriftPolicy } from './place/place.ts';
+import type { fingerprintOf } from './trust/fingerprint.ts';
+import { readCommitFacts } from './trust/provenance.ts';
+import { type VerifyPolicy, verifyCommit } from './trust/verify.ts';
 import type { Wish } from './wish.ts';
 
 /** What a look at a repository depends on. */

@@ -1,15 +1,15 @@
 import { rm } from 'node:fs/promises';
 import type { Faults } from '../faults.ts';
 import type { Log } from '../log.ts';
-import { backUp } from './backup.ts';
-import { readDrift, restoreDrift } from './drift.ts';
 import { isDamage } from './failures.ts';
-import type { Git } from './git.ts';
+import { backUp } from './files/backup.ts';
+import { makeStaging, moveIn, removeStagings } from './files/staging.ts';
+import type { Git } from './git/git.ts';
+import { configure, isOurs, readCommits, removeDebris, repositoryIn } from './git/repository.ts';
 import type { Job, Layout, Site } from './layout.ts';
-import { type DriftPolicy, placeCommit } from './place.ts';
-import { leaveReleases } from './release-leave.ts';
-import { configure, isOurs, readCommits, removeDebris, repositoryIn } from './repository.ts';
-import { makeStaging, moveIn, removeStagings } from './staging.ts';
+import { readDrift, restoreDrift } from './local/drift.ts';
+import { type DriftPolicy, placeCommit } from './place/place.ts';
+import { leaveReleases } from './releases/release-leave.ts';
 import type { Wish } from './wish.ts';
 
 /**

@@ -1,12 +1,12 @@
 import type { Faults } from '../faults.ts';
 import type { Log } from '../log.ts';
-import { backUp } from './backup.ts';
 import { isDamage } from './failures.ts';
-import type { Git } from './git.ts';
+import { backUp } from './files/backup.ts';
+import type { Git } from './git/git.ts';
+import { isOurs, type Repository, removeDebris, repositoryIn } from './git/repository.ts';
 import type { Job, Layout, Site } from './layout.ts';
-import { placeOf, readReleaseLink } from './release-link.ts';
-import { openReleases, type Releases } from './releases.ts';
-import { isOurs, type Repository, removeDebris, repositoryIn } from './repository.ts';
+import { placeOf, readReleaseLink } from './releases/release-link.ts';
+import { openReleases, type Releases } from './releases/releases.ts';
 import type { Wish } from './wish.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Repository } from './repository.ts';
+import type { Repository } from './git/repository.ts';
 import type { Wish } from './wish.ts';
 
 /** How a job calls git: by which mark its processes are found, and what ends them. */

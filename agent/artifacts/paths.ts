@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { AgentError } from '../../state/errors.ts';
-import { isFolder, readReleaseLink, releasesFolderOf } from './release-link.ts';
+import { isFolder, readReleaseLink, releasesFolderOf } from './releases/release-link.ts';
 
 const superTenant = '-1234';
 

@@ -1,5 +1,5 @@
 import { Secret } from '../../state/secret.ts';
-import type { Credential } from './git.ts';
+import type { Credential } from './git/git.ts';
 import { decryptPassword } from './password.ts';
 import { type ArtifactPaths, artifactPath } from './paths.ts';
 import { parseRepositoryUrl, type Remote } from './url.ts';

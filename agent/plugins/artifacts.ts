@@ -1,11 +1,11 @@
 import type { WantedArtifact } from '../../plugins/contract.ts';
 import type { Provenance } from '../../state/provenance.ts';
 import { type Artifacts, type ArtifactsConfig, createArtifacts, type Found } from '../artifacts/artifacts.ts';
-import { emptyFolder } from '../artifacts/empty.ts';
 import { ArtifactUnknownError } from '../artifacts/failures.ts';
 import type { Fetched } from '../artifacts/fetched.ts';
 import type { FetchJob } from '../artifacts/fetching.ts';
-import { readMounts } from '../artifacts/mounts.ts';
+import { emptyFolder } from '../artifacts/files/empty.ts';
+import { readMounts } from '../artifacts/files/mounts.ts';
 import { artifactPath, checkNoLinks } from '../artifacts/paths.ts';
 import { createTurns } from '../artifacts/turns.ts';
 import type { Log } from '../log.ts';

@@ -1,9 +1,9 @@
-import { backUp } from '../../agent/artifacts/backup.ts';
-import { createGit } from '../../agent/artifacts/git.ts';
-import { leaveReleases } from '../../agent/artifacts/release-leave.ts';
-import { openReleases } from '../../agent/artifacts/releases.ts';
-import { removeContent } from '../../agent/artifacts/remove.ts';
-import { repositoryIn } from '../../agent/artifacts/repository.ts';
+import { backUp } from '../../agent/artifacts/files/backup.ts';
+import { removeContent } from '../../agent/artifacts/files/remove.ts';
+import { createGit } from '../../agent/artifacts/git/git.ts';
+import { repositoryIn } from '../../agent/artifacts/git/repository.ts';
+import { leaveReleases } from '../../agent/artifacts/releases/release-leave.ts';
+import { openReleases } from '../../agent/artifacts/releases/releases.ts';
 import { createFaults } from '../../agent/faults.ts';
 import { createLog } from '../../agent/log.ts';
 

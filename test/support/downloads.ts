@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { test } from 'vitest';
-import type { Download } from '../../agent/artifacts/download.ts';
-import { createGit } from '../../agent/artifacts/git.ts';
-import { configure, initRepository, type Repository, repositoryIn } from '../../agent/artifacts/repository.ts';
-import type { SshFiles } from '../../agent/artifacts/ssh.ts';
+import type { Download } from '../../agent/artifacts/download/download.ts';
+import { createGit } from '../../agent/artifacts/git/git.ts';
+import { configure, initRepository, type Repository, repositoryIn } from '../../agent/artifacts/git/repository.ts';
+import type { SshFiles } from '../../agent/artifacts/git/ssh.ts';
 import { type GitServer, startGitServer, type TestRepository } from './git-server.ts';
 
 const execute = promisify(execFile);

@@ -2,10 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { commitLocal, commitMessage } from '../../agent/artifacts/commit.ts';
-import { createGit, type Git } from '../../agent/artifacts/git.ts';
-import { type DriftPolicy, placeCommit } from '../../agent/artifacts/place.ts';
-import { type Reconciled, reconcile } from '../../agent/artifacts/reconcile.ts';
+import { createGit, type Git } from '../../agent/artifacts/git/git.ts';
 import {
   configure,
   initRepository,
@@ -14,7 +11,10 @@ import {
   readCommits,
   removeDebris,
   repositoryIn,
-} from '../../agent/artifacts/repository.ts';
+} from '../../agent/artifacts/git/repository.ts';
+import { commitLocal, commitMessage } from '../../agent/artifacts/local/commit.ts';
+import { type Reconciled, reconcile } from '../../agent/artifacts/local/reconcile.ts';
+import { type DriftPolicy, placeCommit } from '../../agent/artifacts/place/place.ts';
 import type { Log } from '../../agent/log.ts';
 import { createRepository, type TestRepository } from './git-server.ts';
 

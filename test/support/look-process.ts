@@ -1,6 +1,6 @@
-import { readDrift, restoreDrift } from '../../agent/artifacts/drift.ts';
-import { createGit, type Git } from '../../agent/artifacts/git.ts';
-import { placeCommit } from '../../agent/artifacts/place.ts';
+import { createGit, type Git } from '../../agent/artifacts/git/git.ts';
+import { readDrift, restoreDrift } from '../../agent/artifacts/local/drift.ts';
+import { placeCommit } from '../../agent/artifacts/place/place.ts';
 import { createFaults, killSelf } from '../../agent/faults.ts';
 import { createLog } from '../../agent/log.ts';
 import { cloneOf, fetch, look, type Place } from './local-changes.ts';

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { test } from 'vitest';
-import { createGit } from '../../agent/artifacts/git.ts';
-import { type Repository, repositoryIn } from '../../agent/artifacts/repository.ts';
+import { createGit } from '../../agent/artifacts/git/git.ts';
+import { type Repository, repositoryIn } from '../../agent/artifacts/git/repository.ts';
 
 const execute = promisify(execFile);
 

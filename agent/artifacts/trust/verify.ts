@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { AgentError, reasonOf } from '../../state/errors.ts';
-import { isDamage } from './failures.ts';
-import { GitError } from './git.ts';
-import type { Repository } from './repository.ts';
+import { AgentError, reasonOf } from '../../../state/errors.ts';
+import { isDamage } from '../failures.ts';
+import { GitError } from '../git/git.ts';
+import type { Repository } from '../git/repository.ts';
 
 /** Which commits may be put in place: any, those that are signed, or those that a signed tag points at. */
 export type VerifyPolicy = 'none' | 'signed-commit' | 'signed-tag';

@@ -1,7 +1,7 @@
-import { reasonOf } from '../../state/errors.ts';
-import { isRefusal } from './failures.ts';
-import type { GitCall } from './git.ts';
-import type { Repository } from './repository.ts';
+import { reasonOf } from '../../../state/errors.ts';
+import { isRefusal } from '../failures.ts';
+import type { GitCall } from '../git/git.ts';
+import type { Repository } from '../git/repository.ts';
 
 /** How the remote is talked to. One that refuses the credential is asked without: user names are given for public ones too. */
 export type RemoteCall = Required<Pick<GitCall, 'credential'>> & Pick<GitCall, 'onProgress'>;

@@ -1,15 +1,22 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { AgentError, reasonOf } from '../../state/errors.ts';
-import { type Faults, noFaults } from '../faults.ts';
-import type { Log } from '../log.ts';
+import { AgentError, reasonOf } from '../../../state/errors.ts';
+import { type Faults, noFaults } from '../../faults.ts';
+import type { Log } from '../../log.ts';
+import { isOurs } from '../git/repository.ts';
+import {
+  isFolder,
+  isThere,
+  placeOf,
+  readReleaseLink,
+  releasesFolderOf,
+  releasesRepositoryOf,
+} from '../releases/release-link.ts';
 import { backupOf } from './backup.ts';
 import { flushFolder } from './durable.ts';
 import { emptyFolder, moveEntries, moveEntry } from './empty.ts';
 import { type Mounts, readMounts } from './mounts.ts';
-import { isFolder, isThere, placeOf, readReleaseLink, releasesFolderOf, releasesRepositoryOf } from './release-link.ts';
-import { isOurs } from './repository.ts';
 import { stagingPrefixOf } from './staging.ts';
 
 interface Job {

@@ -1,6 +1,6 @@
-import { type Credential, GitError } from './git.ts';
+import { type Credential, GitError } from '../git/git.ts';
+import type { Repository } from '../git/repository.ts';
 import { ArtifactPushError, type Involved } from './local-failures.ts';
-import type { Repository } from './repository.ts';
 
 interface PushTarget {
   readonly involved: Involved;

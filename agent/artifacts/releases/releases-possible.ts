@@ -1,7 +1,7 @@
 import { access, constants, lstat, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { AgentError, reasonOf } from '../../state/errors.ts';
-import { readMounts } from './mounts.ts';
+import { AgentError, reasonOf } from '../../../state/errors.ts';
+import { readMounts } from '../files/mounts.ts';
 import { isFolder, readReleaseLink } from './release-link.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { copyFile, lstat, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Repository } from './repository.ts';
+import type { Repository } from '../git/repository.ts';
 
 /** An index of our own: what we do in it touches no file, and nobody who works in the clone sees it. */
 export interface OwnIndex {

@@ -1,5 +1,5 @@
-import { printableLine } from '../../state/provenance.ts';
-import type { Repository } from './repository.ts';
+import { printableLine } from '../../../state/provenance.ts';
+import type { Repository } from '../git/repository.ts';
 
 /** What a commit says of itself, for people. */
 export interface CommitFacts {

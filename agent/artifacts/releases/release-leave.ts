@@ -1,9 +1,9 @@
 import { renameSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Faults, noFaults } from '../faults.ts';
-import type { Log } from '../log.ts';
-import { flushFolder } from './durable.ts';
+import { type Faults, noFaults } from '../../faults.ts';
+import type { Log } from '../../log.ts';
+import { flushFolder } from '../files/durable.ts';
 import { isFolder, isThere, placeOf, readReleaseLink, releasesFolderOf } from './release-link.ts';
 
 /**

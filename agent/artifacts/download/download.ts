@@ -1,12 +1,12 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { reasonOf } from '../../state/errors.ts';
-import { type Credential, type GitCall, GitError } from './git.ts';
+import { reasonOf } from '../../../state/errors.ts';
+import { type Credential, type GitCall, GitError } from '../git/git.ts';
+import { readRefIds } from '../git/ref-files.ts';
+import { checkedRefName, isCommitId } from '../git/ref-name.ts';
+import { fetchedRef, type Repository, removeDebris } from '../git/repository.ts';
 import { ArtifactNoSpaceError, ArtifactTooLargeError, checkFreeSpace, withinLimit } from './limits.ts';
-import { readRefIds } from './ref-files.ts';
-import { checkedRefName, isCommitId } from './ref-name.ts';
 import { askRemote, fetchRefs } from './remote.ts';
-import { fetchedRef, type Repository, removeDebris } from './repository.ts';
 
 /** The tag that was asked for, when it is an object of its own, with a message and perhaps a signature. */
 export const tagRef = 'refs/cartridge-agent/tag';

@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Log } from '../log.ts';
-import { type Identity, identityEnvironment } from './identity.ts';
-import { finishUpdate } from './place.ts';
-import { isPartOf, type RefName, readHead, readRefs, writeRefs } from './refs.ts';
-import type { Repository } from './repository.ts';
-import { takeTree, withIndexOf } from './snapshot.ts';
+import type { Log } from '../../log.ts';
+import { type Identity, identityEnvironment } from '../git/identity.ts';
+import { isPartOf, type RefName, readHead, readRefs, writeRefs } from '../git/refs.ts';
+import type { Repository } from '../git/repository.ts';
+import { finishUpdate } from '../place/place.ts';
+import { takeTree, withIndexOf } from '../place/snapshot.ts';
 
 interface CommitJob {
   readonly identity: Identity;

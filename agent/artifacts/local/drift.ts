@@ -1,7 +1,7 @@
-import { type Changed, changeFiles, finishPlacing } from './placing.ts';
-import { readRefs } from './refs.ts';
-import type { Repository } from './repository.ts';
-import { readChanged, withIndexOf } from './snapshot.ts';
+import { readRefs } from '../git/refs.ts';
+import type { Repository } from '../git/repository.ts';
+import { type Changed, changeFiles, finishPlacing } from '../place/placing.ts';
+import { readChanged, withIndexOf } from '../place/snapshot.ts';
 
 const pathsAtMost = 10_000;
 

@@ -1,9 +1,9 @@
 import { chmod, chown, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Faults } from '../faults.ts';
-import { flushFolder, flushTree } from './durable.ts';
+import type { Faults } from '../../faults.ts';
+import { flushFolder, flushTree } from '../files/durable.ts';
+import { isKnown, type Repository } from '../git/repository.ts';
 import { isThere } from './release-link.ts';
-import { isKnown, type Repository } from './repository.ts';
 
 /** How git is to be called so that it works on a release, with an index of its own, instead of on its own folder. */
 export type WorkTree = Readonly<{ GIT_WORK_TREE: string; GIT_INDEX_FILE: string }>;

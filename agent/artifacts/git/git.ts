@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { simpleGit } from 'simple-git';
-import { reasonOf } from '../../state/errors.ts';
-import type { Secret } from '../../state/secret.ts';
-import type { Faults } from '../faults.ts';
+import { reasonOf } from '../../../state/errors.ts';
+import type { Secret } from '../../../state/secret.ts';
+import type { Faults } from '../../faults.ts';
 import { endProcesses } from './processes.ts';
 import { type SshFiles, sshCommand } from './ssh.ts';
 

@@ -1,11 +1,11 @@
 import { readdir, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { AgentError, reasonOf } from '../../state/errors.ts';
-import { type Faults, noFaults } from '../faults.ts';
-import type { Log } from '../log.ts';
+import { AgentError, reasonOf } from '../../../state/errors.ts';
+import { type Faults, noFaults } from '../../faults.ts';
+import type { Log } from '../../log.ts';
+import { isThere } from '../releases/release-link.ts';
 import { copyTree } from './copy.ts';
 import { flushFolder, flushTree } from './durable.ts';
-import { isThere } from './release-link.ts';
 import { stagingPrefixOf } from './staging.ts';
 
 /** Where the backup of a path is, or would be. */

@@ -1,4 +1,4 @@
-import { AgentError } from '../../state/errors.ts';
+import { AgentError } from '../../../state/errors.ts';
 
 /**
  * The name as it is, once it is sure that git takes it for nothing but the name of a branch or tag.

@@ -1,4 +1,4 @@
-import type { Repository } from './repository.ts';
+import type { Repository } from '../git/repository.ts';
 
 const folder = 'refs/cartridge-agent/replaced/';
 const keptAtMost = 10;

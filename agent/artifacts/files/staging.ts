@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chmod, cp, lstat, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Log } from '../log.ts';
+import type { Log } from '../../log.ts';
 
 /**
  * A fresh, private folder to clone into: beside the target, so that the clone can be moved in one step, or in

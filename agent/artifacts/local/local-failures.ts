@@ -1,5 +1,5 @@
-import { AgentError, reasonOf } from '../../state/errors.ts';
-import { isRefusal } from './failures.ts';
+import { AgentError, reasonOf } from '../../../state/errors.ts';
+import { isRefusal } from '../failures.ts';
 
 /** What a failure to bring local commits to the remote was about. */
 export interface Involved {

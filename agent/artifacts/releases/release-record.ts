@@ -1,8 +1,8 @@
 import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Log } from '../log.ts';
-import { writeDurably } from './durable.ts';
+import type { Log } from '../../log.ts';
+import { writeDurably } from '../files/durable.ts';
 
 const rejectedAtMost = 100;
 const reasonAtMost = 500;

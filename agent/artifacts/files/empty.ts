@@ -1,9 +1,9 @@
 import { lstat, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Faults } from '../faults.ts';
+import type { Faults } from '../../faults.ts';
+import { isFolder, isThere } from '../releases/release-link.ts';
 import { copyTree } from './copy.ts';
 import type { Mounts } from './mounts.ts';
-import { isFolder, isThere } from './release-link.ts';
 
 /**
  * Removes what is in a folder, and leaves the folder. Links are removed, never followed. What is mounted in there has

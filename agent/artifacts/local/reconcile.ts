@@ -1,10 +1,10 @@
-import type { Credential } from './git.ts';
-import { type Identity, identityEnvironment, ownIdentity } from './identity.ts';
+import type { Credential } from '../git/git.ts';
+import { type Identity, identityEnvironment, ownIdentity } from '../git/identity.ts';
+import { isPartOf, type RefName, readRefs, writeRefs } from '../git/refs.ts';
+import type { Repository } from '../git/repository.ts';
 import { ArtifactConflictError, ArtifactPushError } from './local-failures.ts';
 import { pushTo, targetOf } from './push.ts';
 import { ConflictError, rebase } from './rebase.ts';
-import { isPartOf, type RefName, readRefs, writeRefs } from './refs.ts';
-import type { Repository } from './repository.ts';
 
 const pushesAtMost = 5;
 

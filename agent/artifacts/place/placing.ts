@@ -1,8 +1,8 @@
-import { GitError } from './git.ts';
-import { identityEnvironment, ownIdentity } from './identity.ts';
-import { readRefs, writeRefs } from './refs.ts';
+import { GitError } from '../git/git.ts';
+import { identityEnvironment, ownIdentity } from '../git/identity.ts';
+import { readRefs, writeRefs } from '../git/refs.ts';
+import { pathsBetween, type Repository } from '../git/repository.ts';
 import { keepReplaced } from './replaced.ts';
-import { pathsBetween, type Repository } from './repository.ts';
 import { isRelatedTo, type OwnIndex, takeTree, treeWith, withIndexOf } from './snapshot.ts';
 
 const attemptsAtMost = 3;

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { Repository } from './repository.ts';
+import type { Repository } from '../git/repository.ts';
 
 /** More than most instances have tenants. */
 const fingerprintsKept = 100;

@@ -1,6 +1,6 @@
-import { type Identity, identityEnvironment, ownIdentity } from './identity.ts';
-import { isPartOf } from './refs.ts';
-import type { Repository } from './repository.ts';
+import { type Identity, identityEnvironment, ownIdentity } from '../git/identity.ts';
+import { isPartOf } from '../git/refs.ts';
+import type { Repository } from '../git/repository.ts';
 
 /** Which commits are repeated where. */
 export interface Line {

@@ -1,9 +1,9 @@
 import { lstat, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { AgentError } from '../../state/errors.ts';
-import { GitError } from './git.ts';
-import type { Repository } from './repository.ts';
+import { AgentError } from '../../../state/errors.ts';
+import { GitError } from '../git/git.ts';
+import type { Repository } from '../git/repository.ts';
 
 /** What the files of a commit take, or those that an update writes. */
 export interface TreeSize {

@@ -1,7 +1,7 @@
-import type { Log } from '../log.ts';
+import type { Log } from '../../log.ts';
+import { readHead, readRefs, writeRefs } from '../git/refs.ts';
+import { markPlaced, pathsBetween, type Repository } from '../git/repository.ts';
 import { type Changed, changeFiles, finishPlacing, isRefusedByFiles, startPlacing } from './placing.ts';
-import { readHead, readRefs, writeRefs } from './refs.ts';
-import { markPlaced, pathsBetween, type Repository } from './repository.ts';
 
 /** What becomes of local changes: reported, and replaced where an update touches them; put back; kept, whatever comes. */
 export type DriftPolicy = 'report' | 'restore' | 'keep';

@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts';
+import type { Log } from '../../log.ts';
 import type { GitProgress } from './git.ts';
 
 const tellEveryMs = 1_000;

@@ -1,9 +1,10 @@
 import { renameSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, rmdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Faults, noFaults } from '../faults.ts';
-import type { Log } from '../log.ts';
-import { flushFolder } from './durable.ts';
+import { type Faults, noFaults } from '../../faults.ts';
+import type { Log } from '../../log.ts';
+import { flushFolder } from '../files/durable.ts';
+import type { Repository } from '../git/repository.ts';
 import { forgetReleases, type WorkTree, workTreeOf, writeRelease } from './release-files.ts';
 import {
   isCommit,
@@ -17,7 +18,6 @@ import {
 } from './release-link.ts';
 import { readRecord, withGood, withRejected, writeRecord } from './release-record.ts';
 import { checkPossible, impossible } from './releases-possible.ts';
-import type { Repository } from './repository.ts';
 
 /**
  * The releases of one path: each commit in a folder of its own, and the path a symbolic link to one of them. All of it
