@@ -26,6 +26,7 @@ test.concurrent('walks the whole life and leaves nothing behind', { timeout: lim
     /initialized +agent .* the platform shows the member as Initialized/,
     /agent +publishes InstanceStartedEvent/,
     /stratos manager +ArtifactUpdatedEvent +InstanceStartedEvent/,
+    /agent +git: [a-z ]+ 100 % +\d+ of \d+/,
     /agent +placed commit/,
     /agent +ran the hook artifactUpdated/,
     /active +agent .* the hook instanceActivating is through/,

@@ -64,6 +64,11 @@ function entryOfLine(line: LogLine, stateDir: string): Pick<Entry, 'state' | 'ev
       return { event: `plugin says: ${text('msg')}`, because: JSON.stringify(line['fields'] ?? {}) };
     case 'plugin.output':
       return { event: 'plugin prints', because: text('line') };
+    case 'artifact.progress':
+      return {
+        event: `git: ${text('stage')} ${text('percent')} %`,
+        because: `${text('processed')} of ${text('total')}`,
+      };
     case 'artifact.placed':
       return { event: `placed commit ${text('commit').slice(0, 7)}`, because: 'ArtifactUpdatedEvent' };
     case 'agent.ended':
