@@ -1,4 +1,5 @@
-import { chmod, lstat, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, chown, lstat, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { createGit } from '../agent/artifacts/git/git.ts';
@@ -263,6 +264,25 @@ test('leaves out other repositories, and runs nothing of theirs nor of ours', as
   expect(await site.remote.git('show', 'main:etc')).toBe('/etc');
   await expect(lstat(canary)).rejects.toThrow('ENOENT');
   expect(await filesIn(join(target, 'other'))).toEqual({ file: 'x' });
+});
+
+test.runIf(process.getuid?.() === 0)('leaves out what it may not read, and brings all else', async ({ site }) => {
+  const { target, url } = site.place;
+  await writeFiles(target, { 'lib/a.txt': 'changed', 'upload [1].txt': 'new', 'lib/session': 'theirs alone' });
+  await mkdir(join(target, 'lost+found'), { mode: 0o700 });
+  execFileSync('chown', ['-R', '65534:65534', site.folder]);
+  for (const name of ['lib/a.txt', 'lib/session', 'lost+found']) await chown(join(target, name), 0, 0);
+  for (const name of ['lib/a.txt', 'lib/session']) await chmod(join(target, name), 0o600);
+
+  const program = join(import.meta.dirname, 'support/look-process.ts');
+  const identity = { uid: 65_534, gid: 65_534, env: { PATH: process.env['PATH'], HOME: site.folder } };
+  execFileSync(process.execPath, [program, 'commit', target, url], identity);
+
+  const there = { 'index.html': 'first', 'lib/a.txt': 'a', 'lib/b.txt': 'b', 'upload [1].txt': 'new' };
+  execFileSync('chown', ['-R', '0:0', site.folder]);
+  expect(await site.remoteFiles()).toMatchObject(there);
+  expect(await filesIn(target)).toMatchObject({ ...there, 'lib/a.txt': 'changed', 'lib/session': 'theirs alone' });
+  expect(await site.remoteFiles()).not.toHaveProperty('lib/session');
 });
 
 test('what is changed while it works is neither lost nor half committed', async ({ site }) => {

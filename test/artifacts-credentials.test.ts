@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { expect, onTestFinished } from 'vitest';
@@ -89,6 +89,21 @@ test('a wrong password is a failure that says so, and prints no secret', async (
   const printed = inspect(error, { depth: 9, showHidden: true }) + JSON.stringify((error as AgentError).facts);
   expect(printed).not.toContain('hunter2');
   expect(printed).not.toContain(Buffer.from('ann:hunter2').toString('base64'));
+});
+
+test('when a password is refused, no program but git is run to ask for another', async ({ instance }) => {
+  const { server, repository, folder } = instance;
+  server.account = { user: 'ann', password };
+  const programs = join(folder, 'bin');
+  await mkdir(programs);
+  for (const name of ['true', 'false', 'echo', 'ssh-askpass']) {
+    await writeFile(join(programs, name), `#!/bin/sh\nprintenv > ${programs}/$(basename $0).asked\n`, { mode: 0o755 });
+  }
+  const environment = { ...process.env, PATH: `${programs}:${process.env['PATH']}` };
+
+  await failureOf(deploy(instance.artifacts({ environment }), withUser(repository.url, 'ann:hunter2')));
+
+  expect((await readdir(programs)).filter((name) => name.endsWith('.asked'))).toEqual([]);
 });
 
 test('a password for a repository that takes none does no harm', async ({ instance }) => {

@@ -143,6 +143,14 @@ test('what an agent that was killed left running is ended by the next one', asyn
   expect(await filesIn(instance.target)).toMatchObject({ 'index.html': 'first' });
 });
 
+test('a state.dir that cannot be made is no reason not to have the artifact', async ({ instance }) => {
+  await writeFiles(instance.folder, { state: 'not a folder' });
+
+  await deploy(instance.artifacts(), instance.repository.url);
+
+  expect(await filesIn(instance.target)).toMatchObject({ 'index.html': 'first' });
+});
+
 test('an event that cannot be used leaves the one before in force', async ({ instance }) => {
   const artifacts = instance.artifacts();
   artifacts.want(event(instance));
@@ -150,6 +158,24 @@ test('an event that cannot be used leaves the one before in force', async ({ ins
   expect(() => artifacts.want({ repoURL: 'ext::sh', tenantId: '1' })).toThrow();
 
   expect(await artifacts.fetch('1', { signal: never })).toMatchObject({ newCommit: instance.firstCommit });
+});
+
+test('a server that hangs is not waited for when another URL is wanted', async ({ instance }) => {
+  await using other = await startGitServer();
+  const repository = await other.createRepository('moved.git');
+  const commit = await repository.commit({ 'index.html': 'moved' });
+  instance.server.mode = { kind: 'hang' };
+  const artifacts = instance.artifacts();
+  artifacts.want(event(instance));
+  const fetching = artifacts.fetch('1', { signal: never });
+  await expect.poll(() => instance.server.requests.length).toBe(1);
+
+  artifacts.want(event(instance));
+  artifacts.want({ repoURL: repository.url, tenantId: '1' });
+
+  expect(await fetching).toMatchObject({ repoUrl: repository.url, newCommit: commit });
+  expect(instance.server.requests).toHaveLength(1);
+  expect(await jobsIn(instance.folder)).toEqual([]);
 });
 
 test('a tenant no event has named is a failure that says so', async ({ instance }) => {

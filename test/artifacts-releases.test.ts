@@ -6,6 +6,7 @@ import { expect } from 'vitest';
 import { flushTree } from '../agent/artifacts/files/durable.ts';
 import { leaveReleases } from '../agent/artifacts/releases/release-leave.ts';
 import { openReleases } from '../agent/artifacts/releases/releases.ts';
+import { checkPossible } from '../agent/artifacts/releases/releases-possible.ts';
 import { failureOf, filesIn, never, writeFiles } from './support/artifacts.ts';
 import { mayMount } from './support/disk.ts';
 import { cloneTo, open, serve, siteTest as test } from './support/releases.ts';
@@ -98,6 +99,28 @@ test('a link the operator made is followed, and stays', async ({ site }) => {
   expect(releases.place).toBe(join(site.folder, 'disk', 'www'));
   expect(await filesIn(`${site.place}/`)).toEqual({ 'index.html': 'one' });
 });
+
+test('a link that somebody has put in place of ours is not followed', async ({ site }) => {
+  await serve(site, await site.origin.commit({ 'index.html': 'one' }));
+  await writeFiles(join(site.folder, 'precious'), { file: 'x' });
+  await rm(site.place);
+  await symlink('../precious', site.place);
+
+  const error = await failureOf(openReleases({ path: site.place, keep: 3, log: site.log }));
+
+  expect(error).toMatchObject({ code: 'ARTIFACT_RELEASES_IMPOSSIBLE', lasting: true });
+  expect(await filesIn(site.folder)).toMatchObject({ 'precious/file': 'x' });
+});
+
+test.for(['/etc', '/usr', '/var/lib', '/usr/bin', '/bin'])(
+  '%s is not set aside, even if asked',
+  async (folder, { site }) => {
+    // Asked of the check alone, with the releases elsewhere: nothing happens to this machine whatever it says.
+    const error = await failureOf(checkPossible(folder, join(site.folder, 'releases')));
+
+    expect(error).toMatchObject({ code: 'ARTIFACT_RELEASES_IMPOSSIBLE', lasting: true });
+  },
+);
 
 test('of many good releases the last ones stay, and of the others none', async ({ site }) => {
   const commits = await commitMany(site.origin, 5);

@@ -94,6 +94,50 @@ describe.concurrent('the status of an instance', () => {
     expect(text.stdout).toMatch(/\n {2}artifact {2}failed {3}\d+ s ago {3}1 failed attempt\n/);
   });
 
+  test('tells what a look at the repository has found, and not each look that finds the same', async ({ life }) => {
+    await using server = await startGitServer();
+    const repository = await server.createRepository('shop.git');
+    const first = await repository.commit({ 'index.html': 'first' });
+    const seed = { clusterId: shop.clusterId, tenantId: shop.tenantId, url: repository.url };
+    const platform = await life.platform({ members: [ownMember('Initialized')], repositories: [seed] });
+    await life.agent({ params: { REPO_URL: repository.url }, conf: { 'artifact.update.interval': '200ms' } });
+    await platform.waitFor('InstanceActivatedEvent');
+    const told = async () =>
+      (await statusOf(state(life))).recent.flatMap(({ event, text }) => (event === 'artifact' ? [text] : []));
+
+    await expect.poll(() => server.requests.length).toBeGreaterThan(12);
+    server.mode = { kind: 'status', status: 500 };
+    await expect.poll(async () => (await statusOf(state(life))).artifacts[0]?.attempts).toBeGreaterThan(1);
+    server.mode = { kind: 'serve' };
+    await expect.poll(async () => (await told()).at(-1)).toMatch(/^placed/);
+
+    const placed = `placed ${first.slice(0, 7)} (tenant 1)`;
+    const failed = expect.stringContaining('failed (tenant 1): cannot fetch');
+    expect(await told()).toEqual(['wanted (tenant 1)', 'fetched (tenant 1)', placed, failed, placed]);
+  });
+
+  test('says nothing more of a tenant that left before it had anything', async ({ life }) => {
+    await using server = await startGitServer();
+    const repository = await server.createRepository('shop.git');
+    await repository.commit({ 'index.html': 'first' });
+    const platform = await life.platform({
+      members: [ownMember('Initialized')],
+      repositories: [
+        { clusterId: shop.clusterId, tenantId: 1, url: repository.url },
+        { clusterId: shop.clusterId, tenantId: 5, url: `${server.url}/not-there.git` },
+      ],
+    });
+    await life.agent({ params: { REPO_URL: repository.url, MULTITENANT: 'true' } });
+    await platform.waitFor('InstanceActivatedEvent');
+    const shown = async () =>
+      (await statusOf(state(life))).artifacts.map(({ tenantId, stage }) => `${tenantId} ${stage}`);
+    await expect.poll(async () => (await shown()).sort()).toEqual(['1 placed', '5 failed']);
+
+    await platform.publish('ApplicationSignUpRemovedEvent', { applicationId: shop.applicationId, tenantId: 5 });
+
+    await expect.poll(shown).toEqual(['1 placed']);
+  });
+
   test('whose ports are closed names them; once active it says how it serves', async ({ life }) => {
     await using server = await startGitServer();
     const repository = await server.createRepository('shop.git');

@@ -1,8 +1,10 @@
+import type { Stats } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { AgentError } from '../../state/errors.ts';
 import { type Faults, noFaults } from '../faults.ts';
 import type { Log } from '../log.ts';
-import { checkFreeSpace, sizeOfChange } from './download/limits.ts';
+import { sizeOfChange } from './download/limits.ts';
 import {
   ArtifactCloneError,
   ArtifactFetchError,
@@ -24,6 +26,7 @@ import { createFingerprints } from './trust/fingerprint.ts';
 import { createTurns } from './turns.ts';
 import { travelsInClear } from './url.ts';
 import { type RepositoryEvent, type Wish, type WishConfig, wishOf } from './wish.ts';
+import { createWishes } from './wishes.ts';
 
 /** What the artifacts of an instance depend on. */
 export interface ArtifactsConfig extends WishConfig, FetchConfig {
@@ -98,7 +101,7 @@ export function createArtifacts(options: {
   const layout = layoutOf();
   const fingerprintOf = createFingerprints();
   const runJob = createJobs(config.timeoutMs);
-  const wishes = new Map<string, Wish>();
+  const wishes = createWishes();
   /** Paths that an earlier run has left nothing half done at. */
   const tidy = new Set<string>();
 
@@ -143,7 +146,7 @@ export function createArtifacts(options: {
     want(event) {
       const wish = wishOf(event, config, { multiTenant });
       const isNew = wishes.get(wish.tenantId)?.url !== wish.url;
-      wishes.set(wish.tenantId, wish);
+      wishes.set(wish);
       const { tenantId, repoUrl } = wish;
       if (isNew && travelsInClear(wish)) {
         const remedy = 'Use https for the repository of this tenant, or leave http out of artifact.protocols.';
@@ -155,22 +158,13 @@ export function createArtifacts(options: {
       return { tenantId, repoUrl };
     },
 
-    isKnown: (tenantId) => wishes.has(tenantId),
-    forget: (tenantId) => void wishes.delete(tenantId),
+    isKnown: (tenantId) => wishes.get(tenantId) !== undefined,
+    forget: (tenantId) => wishes.delete(tenantId),
 
     async fetch(tenantId, job) {
       const wish = wishes.get(tenantId);
       if (wish === undefined) throw new ArtifactUnknownError(tenantId);
-      const more = { ...job, config, log, isRelease: layout.hasReleases, fingerprintOf };
-      return await runJob(wish, {
-        signal: job.signal,
-        work: async (signal) => {
-          const look = () => withSite(wish, signal, (site) => lookAt(site, wish, { ...more, signal }));
-          // A clone that turns out to be damaged is made again, once.
-          return await look().catch((error) => (error instanceof DamageError ? look() : Promise.reject(error)));
-        },
-        failure: async (cause) => await fetchFailure(wish, { cause, layout }),
-      });
+      return await wishes.fulfil(wish, job.signal, (newest, signal) => fetch(newest, { ...job, signal }));
     },
 
     async place(found, { signal }) {
@@ -180,12 +174,12 @@ export function createArtifacts(options: {
         signal,
         work: (deadline) =>
           withSite(wish, deadline, async (site) => {
-            const { bytes, files } = await sizeOfChange(
+            const size = await sizeOfChange(
               site.repository,
               await knownCommit(site.repository, found.oldCommit),
               found.newCommit,
             );
-            await checkFreeSpace(site.repository.folder, bytes, files);
+            await site.checkRoom(size);
             await site.place(found.newCommit);
           }),
         failure: async (cause) => new ArtifactPlaceError(wish, { cause }),
@@ -217,6 +211,19 @@ export function createArtifacts(options: {
     },
   };
 
+  async function fetch(wish: Wish, job: FetchJob): Promise<Fetched> {
+    const more = { ...job, config, log, isRelease: layout.hasReleases, fingerprintOf };
+    return await runJob(wish, {
+      signal: job.signal,
+      work: async (signal) => {
+        const look = () => withSite(wish, signal, (site) => lookAt(site, wish, { ...more, signal }));
+        // A clone that turns out to be damaged is made again, once.
+        return await look().catch((error) => (error instanceof DamageError ? look() : Promise.reject(error)));
+      },
+      failure: async (cause) => await fetchFailure(wish, { cause, layout }),
+    });
+  }
+
   async function atSite<T>(found: Found, signal: AbortSignal, work: (site: Site) => Promise<T>): Promise<T> {
     const wish = wishFor(found);
     return await runJob(wish, {
@@ -234,9 +241,17 @@ class DamageError extends Error {
 
 /** Containers of one host often serve the same path: their processes are not ours to end. */
 async function treeOf(path: string, stateDir: string): Promise<string> {
-  await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  const { dev, ino } = await stat(stateDir);
+  // Where it cannot be made, which the journal tells, the folder it would be in is as good.
+  await mkdir(stateDir, { recursive: true, mode: 0o700 }).catch(() => {});
+  const { dev, ino } = await nearestFolder(stateDir);
   return `${dev}.${ino}:${path}`;
+}
+
+async function nearestFolder(path: string): Promise<Stats> {
+  const found = await stat(path).catch(() => null);
+  return found?.isDirectory() === true || path === dirname(path)
+    ? await stat(path)
+    : await nearestFolder(dirname(path));
 }
 
 /** One job at a time per path, each with a deadline that starts with its turn. */

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import type { Faults } from '../faults.ts';
 import type { Log } from '../log.ts';
+import { bytesToMove, checkFreeSpace, type TreeSize } from './download/limits.ts';
 import { isDamage } from './failures.ts';
 import { backUp } from './files/backup.ts';
 import { makeStaging, moveIn, removeStagings } from './files/staging.ts';
@@ -57,6 +58,13 @@ export function createInPlace(options: {
       await placeCommit(inPlace, commit, { log, drift });
     }
 
+    /** The clone goes with the files: a mount point has a disk of its own. */
+    async function checkRoom({ bytes, files }: TreeSize): Promise<void> {
+      const staging = staged.get(path);
+      const cloneBytes = staging === undefined ? 0 : await bytesToMove(staging, path);
+      await checkFreeSpace(path, bytes + cloneBytes, files);
+    }
+
     async function failed(error: unknown): Promise<boolean> {
       const staging = staged.get(path);
       if (staging !== undefined) {
@@ -76,6 +84,7 @@ export function createInPlace(options: {
       // Of a clone that takes the place of a damaged one, nothing is.
       placed: async () => ((await isOurs(repository.folder)) ? (await readCommits(repository)).placed : null),
       rejectionOf: async () => null,
+      checkRoom,
       place,
       accept: async () => {},
       takeBack: async () => null,

@@ -1,5 +1,6 @@
 import type { Faults } from '../faults.ts';
 import type { Log } from '../log.ts';
+import { checkFreeSpace } from './download/limits.ts';
 import { isDamage } from './failures.ts';
 import { backUp } from './files/backup.ts';
 import type { Git } from './git/git.ts';
@@ -63,6 +64,7 @@ export function createInReleases(options: {
       repository,
       placed: releases.current,
       rejectionOf: releases.rejectionOf,
+      checkRoom: ({ bytes, files }) => checkFreeSpace(repository.folder, bytes, files),
       place,
       accept,
       takeBack: releases.rollBack,

@@ -1,3 +1,4 @@
+import type { TreeSize } from './download/limits.ts';
 import type { Repository } from './git/repository.ts';
 import type { Wish } from './wish.ts';
 
@@ -27,6 +28,12 @@ export interface Site {
   placed(): Promise<string | null>;
   /** Why a commit is not to be tried again; null when it may be. */
   rejectionOf(commit: string): Promise<string | null>;
+  /**
+   * Whether files of that size can be put in place.
+   *
+   * @throws ArtifactNoSpaceError
+   */
+  checkRoom(size: TreeSize): Promise<void>;
   /** Makes the files in place those of a commit that is in the clone. Safe to do twice. */
   place(commit: string): Promise<void>;
   /** The commit in place works: from now on it is the one to come back to. */

@@ -32,7 +32,7 @@ export function observedBroker(
 
 export function observedDeployments(
   deployments: Deployments,
-  { artifactChanged }: Pick<Reports, 'artifactChanged'>,
+  { artifactChanged, artifactForgotten }: Pick<Reports, 'artifactChanged' | 'artifactForgotten'>,
 ): Deployments {
   async function reporting<T>(tenantId: string, work: Promise<T>, news: (result: T) => ArtifactNews): Promise<T> {
     try {
@@ -52,6 +52,10 @@ export function observedDeployments(
       artifactChanged({ tenantId: event.tenantId, stage: 'wanted' });
       deployments.wanted(event);
     },
+    forget(tenantId) {
+      artifactForgotten(tenantId);
+      deployments.forget(tenantId);
+    },
     fetch: (tenantId, job) =>
       reporting(tenantId, deployments.fetch(tenantId, job), ({ repoUrl, path, changed, commit, oldCommit }) => {
         const inPlace = changed ? oldCommit : commit;
@@ -67,6 +71,12 @@ export function observedDeployments(
 
 function failureOf(error: AgentError): NonNullable<ArtifactNews['failure']> {
   const { message, code, remedy, cause } = error;
-  const reason = cause === undefined ? '' : (reasonOf(cause).trim().split('\n').at(-1) ?? '');
+  const reason = cause === undefined ? '' : essenceOf(reasonOf(cause));
   return { message: reason === '' ? message : `${message}: ${reason}`, code, remedy };
+}
+
+/** The last line that says something: git often ends with one that says only that there was one before. */
+function essenceOf(said: string): string {
+  const lines = said.trim().split('\n');
+  return (lines.findLast((line) => !/failed to push some refs|adding files failed|^hint:/.test(line)) ?? said).trim();
 }

@@ -11,6 +11,8 @@ export type Reports = {
   portAnswered(answer: PortAnswer): void;
   artifactChanged(news: ArtifactNews): void;
   artifactRecorded(record: Provenance): void;
+  /** The tenant has left. What it has in place is told of until it is removed. */
+  artifactForgotten(tenantId: string): void;
   /** `files`: how many others have changed. */
   artifactDrifted(tenantId: string, files: number): void;
   /** In words; null when it has ended. */
@@ -125,12 +127,13 @@ export function createRecorder(options: {
       memory.ports.set(answer.port, dated(answer));
     },
     artifactChanged(news) {
-      const artifact = withNews(memory.artifacts.get(news.tenantId)?.value ?? null, news);
+      const before = memory.artifacts.get(news.tenantId)?.value ?? null;
+      const artifact = withNews(before, news);
       memory.artifacts.delete(news.tenantId); // the newest is last
       memory.artifacts.set(news.tenantId, dated(artifact));
       const [oldest] = memory.artifacts.keys();
       if (memory.artifacts.size > tenantsKept && oldest !== undefined) memory.artifacts.delete(oldest);
-      remember('artifact', textOf(news));
+      if (isWorthTelling(before, news)) remember('artifact', textOf(news));
     },
     artifactRecorded(record) {
       if (!isInPlace(record)) return void memory.artifacts.delete(record.tenantId);
@@ -141,6 +144,9 @@ export function createRecorder(options: {
         record.tenantId,
         dated({ ...value, commit: record.commit, provenance: record, driftedFiles: 0 }),
       );
+    },
+    artifactForgotten(tenantId) {
+      if (memory.artifacts.get(tenantId)?.value.commit === null) memory.artifacts.delete(tenantId);
     },
     artifactDrifted(tenantId, files) {
       const artifact = memory.artifacts.get(tenantId);
@@ -208,6 +214,14 @@ function withNews(before: ArtifactMemory | null, news: ArtifactNews): ArtifactMe
     attempts: isMended ? 0 : known.attempts,
     failure: isMended ? null : known.failure,
   };
+}
+
+/** Looks are regular, and so are attempts: one that finds what the last one found would drive out all else. */
+function isWorthTelling(before: ArtifactMemory | null, { stage, commit, failure }: ArtifactNews): boolean {
+  if (before === null || stage === 'wanted') return true;
+  if (stage === 'placed') return before.stage !== 'placed' || before.commit !== commit;
+  if (stage === 'failed') return before.failure?.message !== failure?.message;
+  return before.failure === null;
 }
 
 function textOf({ tenantId, stage, commit, failure }: ArtifactNews): string {

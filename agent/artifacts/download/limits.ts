@@ -1,4 +1,4 @@
-import { lstat, readdir, statfs } from 'node:fs/promises';
+import { lstat, readdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AgentError } from '../../../state/errors.ts';
@@ -27,7 +27,7 @@ export async function withinLimit(
 ): Promise<void> {
   if (limitBytes === null) return await work(repository);
   const objects = join(repository.folder, '.git', 'objects');
-  const atMostBytes = (await bytesIn(objects)) + limitBytes;
+  const atMostBytes = (await bytesIn(objects, workedOut)) + limitBytes;
   const tooLarge = new AbortController();
   const done = new AbortController();
   const watching = watch(objects, { atMostBytes, tooLarge, done: done.signal });
@@ -40,7 +40,7 @@ export async function withinLimit(
     done.abort();
     await watching;
   }
-  if (!tooLarge.signal.aborted && (await bytesIn(objects)) <= atMostBytes) return;
+  if (!tooLarge.signal.aborted && (await bytesIn(objects, workedOut)) <= atMostBytes) return;
   throw new ArtifactTooLargeError('what the git server sends', { limitBytes });
 }
 
@@ -89,6 +89,12 @@ export async function checkFreeSpace(folder: string, neededBytes: number, needed
   throw new ArtifactNoSpaceError(folder, isFull ? { neededBytes, freeBytes } : { neededFiles, freeFiles });
 }
 
+/** What a clone takes where it is to be moved to; nothing on the same disk. Both folders must be there. */
+export async function bytesToMove(clone: string, folder: string): Promise<number> {
+  const [from, to] = await Promise.all([clone, folder].map((path) => stat(path)));
+  return from?.dev === to?.dev ? 0 : await bytesIn(join(clone, '.git'));
+}
+
 /** The artifact is larger than it may be. */
 export class ArtifactTooLargeError extends AgentError {
   override readonly name = 'ArtifactTooLargeError';
@@ -120,20 +126,22 @@ async function watch(
 ): Promise<void> {
   while (!done.aborted) {
     const startedMs = performance.now();
-    if ((await bytesIn(objects)) > atMostBytes) return tooLarge.abort();
+    if ((await bytesIn(objects, workedOut)) > atMostBytes) return tooLarge.abort();
     // A look takes a fifth of the time at most, however many files there are.
     await pause(Math.max(15, 4 * (performance.now() - startedMs)), undefined, { signal: done }).catch(() => {});
   }
 }
 
-/** Packs and loose objects, finished or not; without what git works out about them itself. */
-async function bytesIn(folder: string): Promise<number> {
+/** Files beside packs, finished or not, that no server sends. */
+const workedOut = /\.(idx|rev)$|^tmp_(idx|rev)/;
+
+async function bytesIn(folder: string, without?: RegExp): Promise<number> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const sizes = await Promise.all(
     entries.map(async (entry) => {
       const path = join(folder, entry.name);
-      if (entry.isDirectory()) return await bytesIn(path);
-      if (/\.(idx|rev)$|^tmp_(idx|rev)/.test(entry.name)) return 0;
+      if (entry.isDirectory()) return await bytesIn(path, without);
+      if (without?.test(entry.name) === true) return 0;
       return (await lstat(path).catch(() => ({ size: 0 }))).size;
     }),
   );

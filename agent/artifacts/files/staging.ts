@@ -65,8 +65,14 @@ async function move(from: string, to: string, half: string): Promise<void> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
     await rm(half, { recursive: true, force: true });
-    await cp(from, half, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
-    await rename(half, to);
+    try {
+      await cp(from, half, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+      await rename(half, to);
+    } catch (failure) {
+      // On a full disk it would be in its own way.
+      await rm(half, { recursive: true, force: true });
+      throw failure;
+    }
     await rm(from, { recursive: true, force: true });
   }
 }

@@ -181,9 +181,9 @@ function environmentOf(call: GitCall, { protocols, environment, ssh = noFiles }:
     GIT_ALLOW_PROTOCOL: protocols.join(':'),
     // Whoever may write in the clone must not say which object is meant by an id.
     GIT_NO_REPLACE_OBJECTS: '1',
-    // Nobody is there to be asked: every question, of git and of ssh, gets an empty answer.
+    // Nobody is there to be asked, and no program either: it would inherit the credential.
     GIT_TERMINAL_PROMPT: '0',
-    GIT_ASKPASS: 'true',
+    GIT_ASKPASS: '',
     SSH_ASKPASS: 'true',
     SSH_ASKPASS_REQUIRE: 'force',
     GIT_SSH_COMMAND: sshCommand(ssh),

@@ -77,7 +77,10 @@ async function commitFiles(
   );
   if (tree === (await run(['rev-parse', `${parent}^{tree}`])).trim()) return parent;
   if (leftOut.length > 0) {
-    log.warn({ event: 'artifact.left-out', path: folder, leftOut }, 'other repositories below are not committed');
+    log.warn(
+      { event: 'artifact.left-out', path: folder, leftOut },
+      'other repositories below, and files that cannot be read, are not committed',
+    );
   }
   const environment = identityEnvironment({ author: identity });
   return (await run(['commit-tree', '-p', parent, '-m', message, tree], { environment })).trim();

@@ -1,4 +1,4 @@
-import { copyFile, lstat, rm, stat, utimes } from 'node:fs/promises';
+import { access, constants, copyFile, lstat, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Repository } from '../git/repository.ts';
 
@@ -43,7 +43,7 @@ export interface Wanted {
 
 /**
  * Takes the files in place into the index, as they are now, and makes a tree of it. Other repositories below are left
- * out.
+ * out, and so are files that we may not read.
  */
 export async function takeTree(
   repository: Repository,
@@ -54,9 +54,18 @@ export async function takeTree(
   const { environment } = index;
   const leftOut = [...(await readSubmodules(repository, index))];
   if (untracked === 'unignored') leftOut.push(...(await readForeign(repository, index)));
-  const input = [':/', ...leftOut.map((path) => `:(top,exclude,literal)${path}`)].map((spec) => `${spec}\0`).join('');
-  const which = untracked === 'unignored' ? '--all' : '--update';
-  await run(['add', which, '--pathspec-from-file=-', '--pathspec-file-nul'], { environment, input });
+  const add = async () => {
+    const input = [':/', ...leftOut.map((path) => `:(top,exclude,literal)${path}`)].map((spec) => `${spec}\0`).join('');
+    const which = untracked === 'unignored' ? '--all' : '--update';
+    await run(['add', which, '--pathspec-from-file=-', '--pathspec-file-nul'], { environment, input });
+  };
+  await add().catch(async (error: unknown) => {
+    // Services write files that nobody else may read: they are no reason to keep back all others.
+    const unreadable = await readUnreadable(repository, index);
+    if (unreadable.length === 0) throw error;
+    leftOut.push(...unreadable);
+    await add();
+  });
   if (untracked !== 'unignored') await addUntracked(repository, index, untracked);
   return { tree: (await run(['write-tree'], { environment })).trim(), leftOut };
 }
@@ -127,6 +136,14 @@ async function readForeign({ run }: Repository, { environment }: OwnIndex): Prom
   return [...new Set(foreign)];
 }
 
+async function readUnreadable(repository: Repository, index: OwnIndex): Promise<string[]> {
+  const { folder, run } = repository;
+  const untracked = await run(['ls-files', '--others', '--exclude-standard', '-z'], index);
+  const paths = [...(await readChanged(repository, index)), ...pathsOf(untracked)];
+  const denied = await Promise.all(paths.map(async (path) => await isDenied(join(folder, path))));
+  return paths.filter((_, index) => denied[index]);
+}
+
 async function addUntracked(
   { folder, run }: Repository,
   { environment }: OwnIndex,
@@ -151,4 +168,10 @@ function parentsOf(path: string): string[] {
 async function isFile(path: string): Promise<boolean> {
   const entry = await lstat(path).catch(() => null);
   return entry?.isFile() === true || entry?.isSymbolicLink() === true;
+}
+
+async function isDenied(path: string): Promise<boolean> {
+  // Of a link, git reads no more than where it leads.
+  const isLink = (await lstat(path).catch(() => null))?.isSymbolicLink() === true;
+  return !isLink && (await access(path, constants.R_OK).catch(({ code }) => code)) === 'EACCES';
 }

@@ -1,4 +1,4 @@
-import { access, constants, lstat, mkdir } from 'node:fs/promises';
+import { access, constants, lstat, mkdir, realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AgentError, reasonOf } from '../../../state/errors.ts';
 import { readMounts } from '../files/mounts.ts';
@@ -13,6 +13,8 @@ export async function checkPossible(place: string, releases: string): Promise<vo
   const there = await lstat(place).catch(() => null);
   const isOurLink = (await readReleaseLink(place)) !== null;
   if (there !== null && !there.isDirectory() && !isOurLink) throw new ReleasesImpossibleError(place, 'it is no folder');
+  if (!isOurLink && systemFolders.test(await realpath(place).catch(() => place)))
+    throw new ReleasesImpossibleError(place, 'it is a folder of the system');
   const mounts = await readMounts();
   if (!isOurLink && (await mounts.has(place))) throw new ReleasesImpossibleError(place, 'it is a mount point');
   try {
@@ -47,6 +49,10 @@ export class ReleasesImpossibleError extends AgentError {
     super(`cannot keep releases beside ${path}: ${reason}`, { ...options, facts: { path, reason } });
   }
 }
+
+/** Without these nothing works any more: what is there before the first release is set aside. */
+const systemFolders =
+  /^\/((bin|boot|dev|etc|home|lib\d*|libx32|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)|var\/(cache|lib|log|mail|spool|tmp)|(boot|dev|etc|proc|run|sys|usr)\/[^/]+)$/;
 
 function unlessThere(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error;

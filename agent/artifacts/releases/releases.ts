@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { type Faults, noFaults } from '../../faults.ts';
 import type { Log } from '../../log.ts';
 import { flushFolder } from '../files/durable.ts';
-import type { Repository } from '../git/repository.ts';
+import { isOurs, type Repository } from '../git/repository.ts';
 import { forgetReleases, type WorkTree, workTreeOf, writeRelease } from './release-files.ts';
 import {
   isCommit,
@@ -17,7 +17,7 @@ import {
   releasesRepositoryOf,
 } from './release-link.ts';
 import { readRecord, withGood, withRejected, writeRecord } from './release-record.ts';
-import { checkPossible, impossible } from './releases-possible.ts';
+import { checkPossible, impossible, ReleasesImpossibleError } from './releases-possible.ts';
 
 /**
  * The releases of one path: each commit in a folder of its own, and the path a symbolic link to one of them. All of it
@@ -76,6 +76,9 @@ export async function openReleases(options: {
 }): Promise<Releases> {
   const { path, keep, log, faults = noFaults } = options;
   const place = await placeOf(path);
+  // A link that came later is no operator's: what it leads to would be set aside as what was there before.
+  if (place !== path && (await isOurs(releasesRepositoryOf(path))))
+    throw new ReleasesImpossibleError(path, `somebody has made it a link to ${place}`);
   const folder = releasesFolderOf(place);
   const repositoryFolder = releasesRepositoryOf(place);
   await checkPossible(place, folder);
