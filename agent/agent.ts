@@ -11,7 +11,9 @@ import type { Drift } from './artifacts/fetched.ts';
 import { createProgress } from './artifacts/git/progress.ts';
 import { type Broker, connectBroker } from './broker/broker.ts';
 import type { LinkNote } from './broker/complaints.ts';
+import { createClockWatch } from './clock.ts';
 import { createControl, type GateAnswer, type GateOrder } from './control.ts';
+import { openDataBridge } from './data-bridge.ts';
 import { createDeployments } from './deployments.ts';
 import { createFaults } from './faults.ts';
 import { createHooks } from './hooks/hooks.ts';
@@ -74,9 +76,12 @@ export async function runAgent(options: {
   const recorder = createRecorder({ resumed: recovery.state, artifacts: recovery.artifacts });
   const { reports } = recorder;
   const models = createModels(config);
+  const clock = createClockWatch({ tell: noticeAbout('clock'), log: part('clock') });
   const plugins = parts.use(
-    await openPlugins({ ...options, state: () => recorder.memory.step?.value.state ?? recovery.state }),
+    await openPlugins({ ...options, clock, state: () => recorder.memory.step?.value.state ?? recovery.state }),
   );
+  const tellBridge = (about: string, note: LinkNote | null) => noticeAbout(about)(note);
+  const bridge = parts.use(await openDataBridge({ config, tell: tellBridge, log: part('thrift') }));
   const presence = createPresence({ identity: speaker(), log: part('presence'), onNote: noticeAbout('identity') });
   const link = { log: part('broker'), onMessage: receive, onNote: noticeAbout('link') };
   const connection = parts.adopt(openBroker(config, presence, link), (it) => it.close());
@@ -119,7 +124,19 @@ export async function runAgent(options: {
     createDeployments({ artifacts, branch: config.artifacts.branch, events: artifactEvents(), log: part('artifacts') }),
     reports,
   );
-  const world = createWorld({ config, broker, hooks, outbox, requests, deployments, plugins, reports, log });
+  const world = createWorld({
+    config,
+    broker,
+    hooks,
+    outbox,
+    requests,
+    deployments,
+    plugins,
+    bridge,
+    clock,
+    reports,
+    log,
+  });
   const lifecycle = parts.adopt(
     startLifecycle(lifecycleInput(config, recovery), {
       world,
@@ -137,9 +154,9 @@ export async function runAgent(options: {
   if (outbox.waiting.length > 0) lifecycle.send({ type: 'StatusOut', left: outbox.waiting.length });
   const run = { id: identity.runId, version: agentVersion };
   const { waits } = lifecycle;
-  const status = createStatus({ run, config, recorder, broker, outbox, waits });
+  const status = createStatus({ run, config, recorder, broker, outbox, waits, bridge });
   claim.onAsk(createControl({ status }, { onGate: orderGate }));
-  const inbox = createInbox({ config, models, hooks, lifecycle, requests, deployments, log: part('inbox') });
+  const inbox = createInbox({ config, models, hooks, lifecycle, requests, deployments, clock, log: part('inbox') });
 
   function openOwnJournal() {
     const run = { id: identity.runId, agentVersion };

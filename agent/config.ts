@@ -30,7 +30,14 @@ type FileText = { readonly text: string } | { readonly reason: string };
 
 type Conf = ConfText & { readonly files: readonly string[] };
 
-const fileKeys = ['mb.username.file', 'mb.password.file', 'mb.tls.ca', 'mb.tls.cert', 'mb.tls.key'] as const;
+const fileKeys = [
+  'mb.username.file',
+  'mb.password.file',
+  'mb.tls.ca',
+  'mb.tls.cert',
+  'mb.tls.key',
+  'thrift.tls.ca',
+] as const;
 const credentials = ['mb.username', 'mb.password'] as const;
 
 /** What to do about a file that cannot be had. */

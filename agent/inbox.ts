@@ -5,6 +5,7 @@ import { repositoriesFor } from '../state/repositories.ts';
 import { apply as applyToTenants, type TenantChange } from '../state/tenants.ts';
 import type { TopologyChange } from '../state/topology/topology-change.ts';
 import { apply as applyToTopology, memberStatus } from '../state/topology.ts';
+import type { ClockWatch } from './clock.ts';
 import type { Deployments } from './deployments.ts';
 import type { Hooks } from './hooks/hooks.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -27,9 +28,10 @@ export function createInbox(parts: {
   lifecycle: Lifecycle;
   requests: Requests;
   deployments: Deployments;
+  clock: ClockWatch;
   log: Log;
 }): (topic: string, payload: Uint8Array) => void {
-  const { config, models, hooks, lifecycle, requests, deployments, log } = parts;
+  const { config, models, hooks, lifecycle, requests, deployments, clock, log } = parts;
   const { applicationId, memberId, clusterId, clusterInstanceId } = config.instance;
   const notify = createNotifier({ instance: config.instance, hooks });
   const mayLog = createRateLimit();
@@ -59,6 +61,9 @@ export function createInbox(parts: {
 
   /** What others ask of this very instance; what they ask of others is none of our business. */
   function act({ event, body }: Message): void {
+    // Just made, by the clock of the platform; and queued nowhere, as all of the topology.
+    if (event === 'MemberCreatedEvent' && body.initTime !== undefined)
+      clock.isAtLeast(body.initTime, 'the cloud controller');
     if (event === 'InstanceCleanupMemberEvent' && body.memberId === memberId)
       lifecycle.send({ type: 'CleanupRequested', budgetMs: null });
     if (event === 'InstanceCleanupClusterEvent') {

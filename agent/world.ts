@@ -2,8 +2,10 @@ import type { Config } from '../state/config/config.ts';
 import type { StatusEvent } from '../state/lifecycle/context.ts';
 import { topicOf, writeMessage } from '../state/messages/topics.ts';
 import type { Broker } from './broker/broker.ts';
+import type { ClockWatch } from './clock.ts';
 import type { Deployments } from './deployments.ts';
 import { publishStatistics } from './health/health.ts';
+import { createMeasure, type Measure } from './health/measure.ts';
 import { createReaders, type HealthReader, type Statistics } from './health/readers.ts';
 import type { GateStatus } from './hooks/gate.ts';
 import type { Hooks } from './hooks/hooks.ts';
@@ -12,6 +14,7 @@ import type { Log } from './log.ts';
 import type { Letter, Outbox } from './outbox.ts';
 import { type PortAnswer, waitForPorts } from './ports.ts';
 import type { Requests } from './requests.ts';
+import type { DataBridge } from './thrift/bridge.ts';
 
 /** The parts that the orders of the machine go to. */
 type Parts = {
@@ -23,6 +26,10 @@ type Parts = {
   deployments: Deployments;
   /** What they measure is published beside memory and load. */
   plugins?: { healthReaders(): readonly HealthReader[] };
+  /** Gets what is measured, beside the broker. */
+  bridge?: Pick<DataBridge, 'measured'>;
+  /** Looked at with each round. */
+  clock?: Pick<ClockWatch, 'look'>;
   /** Told of each port that was looked at, and of each round of statistics. */
   reports?: { portAnswered(answer: PortAnswer): void; statisticsSent(values: Statistics): void };
   log: Log;
@@ -30,7 +37,7 @@ type Parts = {
 
 /** What the machine orders, done by the parts. */
 export function createWorld(parts: Parts): World {
-  const { config, broker, hooks, outbox, requests, deployments, plugins, reports, log } = parts;
+  const { config, broker, hooks, outbox, requests, deployments, plugins, bridge, clock, reports, log } = parts;
 
   function portsAnswer(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const { numbers: ports, host } = config.ports;
@@ -71,10 +78,19 @@ export function createWorld(parts: Parts): World {
     waitForPorts: (signal) => portsAnswer(config.ports.timeoutMs, signal),
     publishStatistics: async (signal) => {
       const healthLog = log.child({ part: 'health' });
+      const measure = createMeasure();
+      const measureForAll: Measure = async () => {
+        const values = await measure();
+        clock?.look();
+        bridge?.measured(values);
+        return values;
+      };
+      // CEP nodes are not behind the broker, and need not wait for it.
+      if (config.health.enabled && broker.link !== 'up') void measureForAll();
       const readers = createReaders(() => plugins?.healthReaders() ?? [], { log: healthLog });
       await publishStatistics(
         { reporter: config.instance, ...config.health, signal },
-        { broker, readers, log: healthLog, ...(reports && { onSent: reports.statisticsSent }) },
+        { broker, measure: measureForAll, readers, log: healthLog, ...(reports && { onSent: reports.statisticsSent }) },
       );
     },
   };

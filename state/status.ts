@@ -59,6 +59,18 @@ const StatusHook = z.object({
 });
 export type StatusHook = z.infer<typeof StatusHook>;
 
+const StatusReceiver = z.object({
+  takes: z.enum(['statistics', 'logs']),
+  url: z.string(),
+  state: z.enum(['waiting', 'up', 'down']).describe('Waiting: nothing was sent so far.'),
+  sentCount: count.describe('Events that it has taken.'),
+  sentAgoMs: ms.nullable(),
+  failure: z.string().nullable().describe('Why it is down.'),
+  code: z.string().nullable(),
+  remedy: z.string().nullable(),
+});
+export type StatusReceiver = z.infer<typeof StatusReceiver>;
+
 /**
  * What `status --json` prints. Fields are only ever added; times are RFC 3339 in UTC; what is not known is null.
  *
@@ -110,6 +122,16 @@ export const Status = z.object({
   health: z
     .object({ sentAgoMs: ms, loadPercent: z.number().nullable(), memoryPercent: z.number().nullable() })
     .nullable(),
+  thrift: z
+    .object({
+      verified: z.boolean().describe('Whether their certificates are checked: thrift.tls.verify.'),
+      receivers: z.array(StatusReceiver),
+      droppedLines: count.nullable().describe('Of log files, for want of room; null: none are shipped.'),
+      droppedBytes: count.nullable().describe('Of those and of what was not even read.'),
+    })
+    .nullable()
+    .default(null)
+    .describe('The CEP nodes and the monitoring server; null: not configured, or not known.'),
   hooks: z.array(StatusHook),
   recent: z.array(z.object({ at: time, event: z.string(), text: z.string() })),
   problems: z.array(z.string()).describe('What is wrong with the journal.'),

@@ -59,9 +59,9 @@ describe('agent.conf', () => {
   });
 
   test('names the keys that change nothing', () => {
-    const settings = readConf('mb.publisher.timeout = 10\nthrift.receiver.port = 7711\nlog.level = info');
+    const settings = readConf('mb.publisher.timeout = 10\nCOMMIT_ENABLED = true\nlog.level = info');
 
-    expect(keysWithoutEffect(settings)).toEqual({ ignored: ['mb.publisher.timeout'], later: ['thrift.receiver.port'] });
+    expect(keysWithoutEffect(settings)).toEqual(['mb.publisher.timeout']);
   });
 });
 

@@ -93,9 +93,13 @@ test('is that of the configuration, if there is one', async ({ server, folder })
     conf: `${minimal}metadata.service.url = ${server.url}/\n`,
     params: `${quiet},TOKEN=${tokenFor('a')}`,
   });
-  const parts = { log: recordedLog().log, signal: new AbortController().signal };
+  const times: number[] = [];
+  const onServerTime = (timeMs: number) => void times.push(timeMs);
+  const parts = { log: recordedLog().log, signal: new AbortController().signal, onServerTime };
 
   await metadataOf(config, parts)?.put('A', 'x');
+  expect(times).toHaveLength(1);
+  expect(Math.abs((times[0] ?? 0) - Date.now())).toBeLessThan(60_000);
 
   expect(server.requests.map(({ path }) => path)).toEqual(['/metadata/api/applications/a/properties']);
   expect(await metadataOf(config, parts)?.get('A')).toEqual(['x']);

@@ -63,16 +63,11 @@ pluginContract(logPublisher, {
   ],
 });
 
-const files = { enabled: false, logFiles: ['/var/log/a.log', '/var/log/b, c.log'] };
+const files = { logFiles: ['/var/log/a.log', '/var/log/b, c.log'] };
 const fromFiles = JSON.stringify(files.logFiles);
 
 test.for<[summary: string, Parameters<typeof pluginSections>[0], Record<string, Record<string, string>>]>([
   ['nothing is asked for', { plugins: new Map(), monitoring: files }, {}],
-  [
-    'files to publish switch the plugin on',
-    { plugins: new Map(), monitoring: { ...files, enabled: true } },
-    { 'log-publisher': { paths: fromFiles } },
-  ],
   [
     'its section names no files',
     { plugins: new Map([['log-publisher', new Map([['lineBytes', '500']])]]), monitoring: files },
@@ -83,7 +78,7 @@ test.for<[summary: string, Parameters<typeof pluginSections>[0], Record<string, 
     { plugins: new Map([['log-publisher', new Map([['paths', '/x']])]]), monitoring: files },
     { 'log-publisher': { paths: '/x' } },
   ],
-  ['there are no files', { plugins: new Map(), monitoring: { enabled: true, logFiles: [] } }, {}],
+  ['there are no files', { plugins: new Map(), monitoring: { logFiles: [] } }, {}],
 ])('sections of plugins: %s', ([, config, sections]) => {
   const written = [...pluginSections(config)].map(([name, section]) => [name, Object.fromEntries(section)]);
 

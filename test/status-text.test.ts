@@ -25,6 +25,7 @@ const nothing: Known = {
   link: up,
   artifacts: [],
   ports: null,
+  thrift: null,
   condition: { condition: 'ok', message: '' },
   notes: {},
 };
@@ -80,6 +81,7 @@ const active: Status = {
     ],
   },
   health: { sentAgoMs: 6_100, loadPercent: 4.2, memoryPercent: 37 },
+  thrift: null,
   hooks: [
     {
       hook: 'startServers',

@@ -135,12 +135,12 @@ export function textOf(err: Error): string {
   return [...new Set(reasons)].join('; ') || codeOf(err) || err.name;
 }
 
-function codeOf(err: Error): string {
+export function codeOf(err: Error): string {
   return 'code' in err ? String(err.code) : '';
 }
 
 /** The codes of certificates that fail the check have no prefix of their own. @see Node, "X509 certificate error codes" */
-function isTls(code: string): boolean {
+export function isTls(code: string): boolean {
   return /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|ERROR_IN_C|DEPTH_ZERO_|SELF_SIGNED_|INVALID_|EPROTO$|HOSTNAME_M|PATH_LENGTH)/.test(
     code,
   );

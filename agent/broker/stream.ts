@@ -1,8 +1,8 @@
-import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect as connectTcp, isIP, Socket } from 'node:net';
-import { connect as connectTls, getCACertificates } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import { AgentError, reasonOf } from '../../state/errors.ts';
+import { authorities } from '../authorities.ts';
 
 /** One broker of the list. */
 export type Server = { readonly host: string; readonly port: number };
@@ -35,32 +35,11 @@ export function openStream(server: Server, tls: TlsFiles | null) {
       // Said aloud: NODE_TLS_REJECT_UNAUTHORIZED and the flags of Node change only what is not said.
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',
-      ca: tls.ca === null ? trustedHere() : authoritiesIn(tls.ca),
+      ca: authorities(tls.ca),
       ...(tls.cert === null ? {} : { cert: readFileSync(tls.cert) }),
       ...(tls.key === null ? {} : { key: readFileSync(tls.key) }),
     });
   } catch (cause) {
     return new Socket().destroy(new TlsFileError(`cannot use the TLS files: ${reasonOf(cause)}`, { cause }));
-  }
-}
-
-/** Node by itself knows nothing of the authorities that a site has added to those of its system. */
-function trustedHere(): string[] {
-  return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
-}
-
-/** Of a file without a certificate Node would make that nobody is trusted, without a word. */
-function authoritiesIn(path: string): Buffer {
-  const bytes = readFileSync(path);
-  if (!bytes.includes('-----BEGIN') || !isCertificate(bytes))
-    throw new Error(`no certificate in PEM format in ${path}`);
-  return bytes;
-}
-
-function isCertificate(bytes: Buffer): boolean {
-  try {
-    return new X509Certificate(bytes).serialNumber !== '';
-  } catch {
-    return false;
   }
 }

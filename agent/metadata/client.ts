@@ -21,6 +21,8 @@ export type MetadataParts = {
   /** Ends what is under way, when the agent stops. */
   readonly signal: AbortSignal;
   readonly patience?: Partial<Patience>;
+  /** Told what the service takes for the time, with each answer. */
+  readonly onServerTime?: (timeMs: number) => void;
 };
 
 /** Undefined: there is no `metadata.service.url`. */
@@ -42,10 +44,10 @@ export function metadataOf(config: Pick<Config, 'metadata' | 'instance'>, parts:
  */
 export function createMetadataClient(
   { url, token, applicationId }: { url: string; token: Secret | null; applicationId: string },
-  { log, signal: stopped, patience = {} }: MetadataParts,
+  { log, signal: stopped, patience = {}, onServerTime }: MetadataParts,
 ): MetadataService {
   const paths = createPaths(applicationId);
-  const requests = createRequests({ url, token, patience, log });
+  const requests = createRequests({ url, token, patience, onServerTime, log });
   const until = (signal?: AbortSignal) => (signal === undefined ? stopped : AbortSignal.any([stopped, signal]));
 
   return {

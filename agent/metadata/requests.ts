@@ -38,8 +38,18 @@ export type Patience = {
 const defaultPatience: Patience = { attemptMs: 10_000, retryForMs: 20_000, pauseMs: 500 };
 const answerAtMostBytes = 4 * 1024 * 1024;
 
-/** Asks, and asks again what may succeed later. */
-export function createRequests(options: { url: string; token: Secret | null; patience: Partial<Patience>; log: Log }) {
+/**
+ * Asks, and asks again what may succeed later.
+ *
+ * @param options - `onServerTime`: told what the service takes for the time, ms since 1970
+ */
+export function createRequests(options: {
+  url: string;
+  token: Secret | null;
+  patience: Partial<Patience>;
+  onServerTime?: ((timeMs: number) => void) | undefined;
+  log: Log;
+}) {
   const { token, log } = options;
   const patience = { ...defaultPatience, ...options.patience };
   const base = baseOf(options.url);
@@ -54,7 +64,9 @@ export function createRequests(options: { url: string; token: Secret | null; pat
       signal,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    const { status, ok } = response;
+    const { status, ok, headers } = response;
+    const serverTimeMs = Date.parse(headers.get('date') ?? '');
+    if (!Number.isNaN(serverTimeMs)) options.onServerTime?.(serverTimeMs);
     if (ok) return { status, text: await textOf(response, involved), involved };
     await response.body?.cancel();
     if (status === 404) return { status, text: '', involved };

@@ -4,6 +4,7 @@ import { ConfigError, type Problem } from '../../state/config/problems.ts';
 import type { AgentError } from '../../state/errors.ts';
 import { Secret } from '../../state/secret.ts';
 import type { Broker } from '../broker/broker.ts';
+import type { ClockWatch } from '../clock.ts';
 import { orderProblems } from '../hooks/check.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
@@ -27,18 +28,19 @@ export type OpenPlugins = PluginHost & {
  * Starts the plugins, and waits until each has said what it is, or had the time to: what is wrong with the configuration
  * is told before anybody hears of this agent.
  *
- * @param options - `confFile`: named in problems; `state`: of the lifecycle, null before its first step
+ * @param options - `clock`: told what the metadata service takes for the time; `confFile`: named in problems; `state`: of the lifecycle, null before its first step
  * @throws ConfigError with all that is wrong at once
  */
 export async function openPlugins(options: {
   readonly config: Config;
   readonly confFile: string;
   readonly state: () => string | null;
+  readonly clock?: Pick<ClockWatch, 'isAtLeast'>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
   readonly signal: AbortSignal;
 }): Promise<OpenPlugins> {
-  const { config, state, environment, log, signal } = options;
+  const { config, state, clock, environment, log, signal } = options;
   const closing = new AbortController();
   const { instance: ids } = hookOptions(config);
   let publish: PublishText = () => {};
@@ -48,7 +50,11 @@ export async function openPlugins(options: {
     sections: pluginSections(config),
     instance: () => ({ ...ids, state: state() ?? 'created' }),
     secrets: (name) => secretNamed(name, config),
-    metadata: metadataOf(config, { log: log.child({ part: 'metadata' }), signal: closing.signal }),
+    metadata: metadataOf(config, {
+      log: log.child({ part: 'metadata' }),
+      signal: closing.signal,
+      onServerTime: (timeMs) => clock?.isAtLeast(timeMs, 'the metadata service'),
+    }),
     publish: (topic, payload) => publish(topic, payload),
     onProblems: () => onProblems(),
     environment,

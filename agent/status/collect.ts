@@ -5,6 +5,7 @@ import type { Broker } from '../broker/broker.ts';
 import { textOf, told } from '../broker/failures.ts';
 import type { Outbox } from '../outbox.ts';
 import type { StandingWait } from '../patience.ts';
+import type { DataBridge } from '../thrift/bridge.ts';
 import type { Dated, Memory, Recorder } from './recorder.ts';
 
 /** Who is asked when somebody asks for the status. */
@@ -16,10 +17,11 @@ export type Sources = {
   readonly broker: Broker;
   readonly outbox: Pick<Outbox, 'waiting'>;
   readonly waits: () => readonly StandingWait[];
+  readonly bridge: Pick<DataBridge, 'status'>;
 };
 
 /** Makes the function that says how this instance is, in this moment. */
-export function createStatus({ run, config, recorder, broker, outbox, waits }: Sources): () => Status {
+export function createStatus({ run, config, recorder, broker, outbox, waits, bridge }: Sources): () => Status {
   return () => {
     const now = createNow();
     const { memory } = recorder;
@@ -32,6 +34,7 @@ export function createStatus({ run, config, recorder, broker, outbox, waits }: S
         return { tenantId, ...value, changedAgoMs: now.ago(atMs) };
       }),
       ports: portsOf(config, memory, now),
+      thrift: bridge.status(),
     };
     const condition = { condition: step?.condition ?? 'waiting', message: step?.message ?? 'starts' } as const;
     const { memberId, clusterId, serviceName, applicationId } = config.instance;

@@ -27,10 +27,13 @@ const chunkBytes = 64 * 1024;
 const markBytes = 64;
 const newline = 10;
 
-/** @param options - `backlogBytes`: when there is more to read, the oldest half of it is left out */
+/**
+ * @param options - `lineBytes`: longer lines are cut; `backlogBytes`: when there is more to read, the oldest half of it is
+ * left out
+ */
 export function createTail(
   path: string,
-  { lineBytes, backlogBytes, log }: { lineBytes: number; backlogBytes: number; log: PluginLog },
+  { lineBytes, backlogBytes, log }: { lineBytes: number; backlogBytes: number; log: Pick<PluginLog, 'warn'> },
 ): Tail {
   let file: FileHandle | null = null;
   /** Where the next line begins, and what is written before it. */

@@ -11,7 +11,7 @@ export interface Places {
 type Finding = { readonly key: KeyName; readonly wrong: string; readonly write: string };
 
 const identity = ['APPLICATION_ID', 'SERVICE_NAME', 'CLUSTER_ID', 'MEMBER_ID'] as const;
-const monitoring = ['ip', 'port', 'secure.port', 'admin.username', 'admin.password'] as const;
+const monitoring = ['ip', 'secure.port', 'admin.username', 'admin.password'] as const;
 
 /**
  * What is wrong between keys that are each right by themselves. A key that has a problem already gets no second one, nor
@@ -52,11 +52,10 @@ export function adviseTogether(settings: Settings, places: Places): ConfigWarnin
   ].filter(({ key }) => key === null || !warned.has(key));
 }
 
-/** The keys of agent.conf that are set and change nothing, or nothing yet. */
-export function keysWithoutEffect({ sources }: Pick<Settings, 'sources'>): { ignored: KeyName[]; later: KeyName[] } {
+/** The keys of agent.conf that are set and change nothing. */
+export function keysWithoutEffect({ sources }: Pick<Settings, 'sources'>): KeyName[] {
   const written = [...sources].filter(([, { from }]) => from === 'agent.conf').map(([name]) => name);
-  const having = (effect: string) => written.filter((name) => keys[name].effect === effect);
-  return { ignored: having('ignored'), later: having('later') };
+  return written.filter((name) => keys[name].effect === 'ignored');
 }
 
 const artifactsNeed = {
@@ -144,21 +143,10 @@ function writtenTwice(values: Values): Finding[] {
 }
 
 function withoutEffect(settings: Settings, file: string): ConfigWarning[] {
-  const { ignored, later } = keysWithoutEffect(settings);
-  const about = (names: KeyName[], wrong: string): ConfigWarning[] =>
-    names.length === 0
-      ? []
-      : [
-          {
-            file,
-            line: null,
-            key: null,
-            wrong: `${wrong}: ${names.join(', ')}`,
-            nearest: null,
-            write: 'nothing to do',
-          },
-        ];
-  return [...about(ignored, 'set, and never has an effect'), ...about(later, 'set, and has no effect yet')];
+  const ignored = keysWithoutEffect(settings);
+  if (ignored.length === 0) return [];
+  const wrong = `set, and never has an effect: ${ignored.join(', ')}`;
+  return [{ file, line: null, key: null, wrong, nearest: null, write: 'nothing to do' }];
 }
 
 function missing<Name extends KeyName>(values: Values, names: readonly Name[]): Name[] {

@@ -53,7 +53,7 @@ export function composeConfig(values: Values, around: Surroundings): Config {
     activationDeadlineMs: values['activation.deadline'],
     stateDir: around.resolvePath(values['state.dir']),
     log: { level: values['log.level'], format: values['log.format'] },
-    thrift: thrift(values),
+    thrift: thrift(values, around),
     monitoring: monitoring(values),
     metadata: { url: values['metadata.service.url'], token: values.TOKEN },
   });
@@ -158,13 +158,19 @@ function pluginOptions(plugins: Surroundings['plugins']): Config['plugins'] {
   return readOnlyMap([...plugins].map(([name, entries]) => [name, optionsOf(entries)]));
 }
 
-function thrift(values: Values): ThriftConfig {
+function thrift(values: Values, { resolvePath }: Surroundings): ThriftConfig {
+  const ca = values['thrift.tls.ca'];
   const [host, port] = [values['thrift.receiver.ip'], values['thrift.receiver.port']];
   const single = host === null || port === null ? [] : [{ host, port }];
   return {
     receivers: values['thrift.receiver.urls'] ?? single,
     username: values['thrift.server.admin.username'],
     password: values['thrift.server.admin.password'],
+    tls: {
+      ca: ca === null ? null : resolvePath(ca),
+      servername: values['thrift.tls.servername'],
+      verify: values['thrift.tls.verify'],
+    },
   };
 }
 
@@ -177,5 +183,7 @@ function monitoring(values: Values): MonitoringConfig {
     username: values['monitoring.server.admin.username'],
     password: values['monitoring.server.admin.password'],
     logFiles: values['log.file.paths'] ?? [],
+    bytesPerSecond: values['log.file.rate'],
+    bufferBytes: values['log.file.buffer'],
   };
 }

@@ -21,7 +21,7 @@ export function confFileText(): string {
 }
 
 function documented(name: string, { doc, kind, fallback, example, effect }: Key<unknown>): string {
-  const notice = { used: '', ignored: ' Ignored.', later: ' Has no effect yet.' }[effect];
+  const notice = { used: '', ignored: ' Ignored.' }[effect];
   const standard = fallback === null ? 'Not set by default.' : `Default: ${fallback}`;
   return [...wrapped(`${doc}${notice}`), ...wrapped(`Write ${kind.form}. ${standard}`), `# ${name} = ${example}`].join(
     '\n',

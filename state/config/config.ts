@@ -134,9 +134,11 @@ export interface ThriftConfig {
   readonly receivers: readonly Server[];
   readonly username: string | null;
   readonly password: Secret | null;
+  /** Of the monitoring server too. `ca`: an absolute path, as in `TlsConfig`. */
+  readonly tls: { readonly ca: string | null; readonly servername: string | null; readonly verify: boolean };
 }
 
-/** Log publishing: when enabled, all but `logFiles` are set. @see protocol.md 10 */
+/** Log publishing: when enabled, all but `port` and `logFiles` are set. @see protocol.md 10 */
 export interface MonitoringConfig {
   readonly enabled: boolean;
   readonly host: string | null;
@@ -145,6 +147,9 @@ export interface MonitoringConfig {
   readonly username: string | null;
   readonly password: Secret | null;
   readonly logFiles: readonly string[];
+  readonly bytesPerSecond: number;
+  /** Of lines that wait for the server. */
+  readonly bufferBytes: number;
 }
 
 /** @see protocol.md 11 */

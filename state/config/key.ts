@@ -9,8 +9,8 @@ export interface Key<V> {
   readonly fallback: string | null;
   /** A value to show in agent.conf, where the default would not explain itself. */
   readonly example: string;
-  /** `later`: read and checked, but what it asks for is not there yet. `ignored`: will never have an effect. */
-  readonly effect: 'used' | 'ignored' | 'later';
+  /** `ignored`: read and checked, and never has an effect. */
+  readonly effect: 'used' | 'ignored';
 }
 
 /** The value that a key has in the end. */

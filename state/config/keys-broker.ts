@@ -1,9 +1,7 @@
 import { brokers, host, httpUrl, port, servers } from './addresses.ts';
 import { key } from './key.ts';
 import { barList, choice, flag, path, secret, text } from './kinds.ts';
-import { duration, statisticsInterval } from './quantities.ts';
-
-const later = { effect: 'later' } as const;
+import { duration, size, statisticsInterval } from './quantities.ts';
 
 /** The message broker. @see protocol.md 6.3, design.md "The bus" */
 export const brokerKeys = {
@@ -60,38 +58,53 @@ export const healthKeys = {
   }),
   'thrift.receiver.urls': key(servers, 'The CEP nodes that get the statistics too: their secure data-bridge ports.', {
     example: 'cep1.example.org:7711,cep2.example.org:7711',
-    ...later,
   }),
   'thrift.receiver.ip': key(host, 'The CEP node, as older images name it. Needs thrift.receiver.port.', {
     example: 'cep1.example.org',
-    ...later,
   }),
-  'thrift.receiver.port': key(port, 'The port of the CEP node named by thrift.receiver.ip.', {
-    example: '7711',
-    ...later,
-  }),
-  'thrift.server.admin.username': key(text, 'The user name, the same for all CEP nodes.', {
-    example: 'stats',
-    ...later,
-  }),
-  'thrift.server.admin.password': key(secret, 'The password, the same for all CEP nodes.', {
-    example: 'change-me',
-    ...later,
-  }),
+  'thrift.receiver.port': key(port, 'The port of the CEP node named by thrift.receiver.ip.', { example: '7711' }),
+  'thrift.server.admin.username': key(text, 'The user name, the same for all CEP nodes.', { example: 'stats' }),
+  'thrift.server.admin.password': key(secret, 'The password, the same for all CEP nodes.', { example: 'change-me' }),
+  'thrift.tls.ca': key(
+    path,
+    "The certificates to trust of CEP nodes and of the monitoring server, in PEM format. Without it: the system's.",
+    { example: 'tls/ca.pem' },
+  ),
+  'thrift.tls.servername': key(
+    host,
+    'The name the certificates of these servers must have. Without it: their host name.',
+    {
+      example: 'cep.example.org',
+    },
+  ),
+  'thrift.tls.verify': key(
+    flag,
+    'Whether to check these certificates. If not, anybody may pose as the CEP and learn the passwords.',
+    { fallback: 'true' },
+  ),
 };
 
 /** @see protocol.md 10, 11 */
 export const platformKeys = {
-  'enable.data.publisher': key(flag, 'Whether to ship the log files named below. Needs the five monitoring keys.', {
+  'enable.data.publisher': key(flag, 'Whether to ship the log files named below. Needs four of the monitoring keys.', {
     fallback: 'false',
   }),
-  'monitoring.server.ip': key(host, 'The server that takes the logs.', { example: 'logs.example.org', ...later }),
-  'monitoring.server.port': key(port, 'Its plain port.', { example: '7611', ...later }),
-  'monitoring.server.secure.port': key(port, 'Its secure port.', { example: '7711', ...later }),
-  'monitoring.server.admin.username': key(text, 'The user name there.', { example: 'logs', ...later }),
-  'monitoring.server.admin.password': key(secret, 'The password there.', { example: 'change-me', ...later }),
+  'monitoring.server.ip': key(host, 'The server that takes the logs.', { example: 'logs.example.org' }),
+  'monitoring.server.port': key(port, 'Its plain port, which the agent does not use.', {
+    example: '7611',
+    effect: 'ignored',
+  }),
+  'monitoring.server.secure.port': key(port, 'Its secure port.', { example: '7711' }),
+  'monitoring.server.admin.username': key(text, 'The user name there.', { example: 'logs' }),
+  'monitoring.server.admin.password': key(secret, 'The password there.', { example: 'change-me' }),
   'log.file.paths': key(barList, 'The files to ship.', {
     example: '/var/log/apache2/access.log|/var/log/apache2/error.log',
+  }),
+  'log.file.rate': key(size, 'How much of them is shipped in a second at most, all files together.', {
+    fallback: '64k',
+  }),
+  'log.file.buffer': key(size, 'How much is kept while the server is away; beyond it the oldest lines are left out.', {
+    fallback: '1m',
   }),
   'metadata.service.url': key(httpUrl, 'The metadata service, for plugins. Needs TOKEN.', {
     example: 'https://metadata.example.org:9443',

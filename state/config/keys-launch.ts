@@ -2,8 +2,6 @@ import { ports } from './addresses.ts';
 import { key } from './key.ts';
 import { absolutePath, barList, cartridgeKey, flag, integer, secret, text } from './kinds.ts';
 
-const later = { effect: 'later' } as const;
-
 /** What the platform tells this instance about itself. @see protocol.md 6.2 */
 export const identityKeys = {
   APPLICATION_ID: key(text, 'The application.', { example: 'shop-app' }),
@@ -28,7 +26,6 @@ export const identityKeys = {
   }),
   COMMIT_ENABLED: key(flag, 'Whether local changes are committed and pushed. Wins over auto.commit.', {
     example: 'false',
-    ...later,
   }),
   DEPENDENCY_CLUSTER_IDS: key(barList, 'The clusters this one depends on.', { example: 'shop-app.db.mysql.domain' }),
   LB_CLUSTER_ID: key(text, 'The cluster of the load balancer.', { example: 'shop-app.lb.domain' }),

@@ -66,7 +66,11 @@ export const ClusterResetEvent = ClusterInstanceInactivateEvent;
 export type ClusterResetEvent = ClusterInstanceInactivateEvent;
 
 /** A member is about to be started. */
-export const MemberCreatedEvent = z.object({ ...member, properties: Properties });
+export const MemberCreatedEvent = z.object({
+  ...member,
+  initTime: optional(z.number()).describe('When, in epoch ms, by the clock of the cloud controller.'),
+  properties: Properties,
+});
 export type MemberCreatedEvent = z.infer<typeof MemberCreatedEvent>;
 
 /** Its machine runs and has addresses. */

@@ -51,6 +51,7 @@ export function statusFromJournal(journal: Journaled, { at, silence }: { at: str
     })),
     ports: null,
     health: null,
+    thrift: null,
     hooks: [],
     recent: journal.recent,
     problems: [...journal.problems],

@@ -2,7 +2,7 @@ import { type Condition, type Notes, severity } from '../lifecycle/condition.ts'
 import type { Status, StatusArtifact, StatusCondition, StatusPort, StatusWait } from '../status.ts';
 
 /** What is known of an instance, before anybody says what it comes to. */
-export type Known = Pick<Status, 'state' | 'waits' | 'link' | 'artifacts' | 'ports'> & {
+export type Known = Pick<Status, 'state' | 'waits' | 'link' | 'artifacts' | 'ports' | 'thrift'> & {
   readonly condition: Condition;
   readonly notes: Notes;
 };
@@ -86,6 +86,7 @@ function personDoes(known: Known, condition: 'blocked' | 'degraded'): string {
   if (about === 'ports') return portsRemedy(known.ports?.ports ?? []);
   if (about === 'member') return 'see in the cloud controller why it forgot this member; the agent keeps it serving';
   if (about.startsWith('overdue ')) return 'see below';
+  if (about in receiverNotes) return receiverRemedy(known, about);
   if (about === aboutLink) return lowered(known.link?.remedy ?? 'Look at the log of the agent.');
   const remedy = Object.hasOwn(remedies, about) ? remedies[about] : undefined;
   if (remedy !== undefined) return remedy;
@@ -100,8 +101,20 @@ const remedies: Readonly<Record<string, string>> = {
   [aboutIdentity]: 'stop one of the two agents that have this MEMBER_ID; the other one is named above',
   plugins:
     'see to what the plugin named above needs (`cartridge-agent plugin check` shows more); start the agent again',
+  clock: 'set the clock of this machine, and keep it right with NTP',
   journal: 'free space in state.dir, or let the user of the agent write to it',
 };
+
+/** By what each receiver of the data bridge takes. */
+const receiverNotes: Readonly<Record<string, string>> = {
+  'statistics over Thrift': 'statistics',
+  'log publishing': 'logs',
+};
+
+function receiverRemedy({ thrift }: Known, about: string): string {
+  const failed = thrift?.receivers.find(({ takes, remedy }) => takes === receiverNotes[about] && remedy !== null);
+  return lowered(failed?.remedy ?? 'Look at the log of the agent.');
+}
 
 const artifactsOf = 'artifacts of tenant ';
 

@@ -59,6 +59,7 @@ function sectionsOf(status: Status): Section[] {
     { label: 'artifact', lines: artifactLines(status) },
     { label: 'ports', lines: portsLines(status.ports) },
     { label: 'health', lines: healthLines(status.health) },
+    { label: 'thrift', lines: thriftLines(status.thrift) },
     { label: 'hooks', lines: status.hooks.slice(-hooksShown).map(hookLine) },
     { label: 'recent', lines: status.recent.slice(-recentShown).map((line) => recentLine(line, status.at)) },
     { label: 'problems', lines: problems },
@@ -145,6 +146,24 @@ function healthLines(health: Status['health']): string[] {
       ...percent('load', health.loadPercent),
       ...percent('memory', health.memoryPercent),
     ),
+  ];
+}
+
+function thriftLines(thrift: Status['thrift']): string[] {
+  if (thrift === null) return [];
+  const { verified, receivers, droppedBytes } = thrift;
+  return [
+    ...receivers.map(({ takes, url, state, sentCount, sentAgoMs, failure }) =>
+      columns(
+        `${takes} ${state}`,
+        url,
+        `sent ${grouped(sentCount)}`,
+        ...(sentAgoMs === null ? [] : [`${shown(sentAgoMs)} ago`]),
+        ...(failure === null ? [] : [failure]),
+      ),
+    ),
+    ...(verified ? [] : ['certificates are not checked: thrift.tls.verify = false']),
+    ...(droppedBytes === null || droppedBytes === 0 ? [] : [`${grouped(droppedBytes)} bytes of logs left out`]),
   ];
 }
 

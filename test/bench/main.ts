@@ -12,12 +12,14 @@ import type { MeasureName, Note } from './measures.ts';
 import { measurePlugins } from './plugins.ts';
 import { resultsOf, tableOf } from './report.ts';
 import { brokerKind, home } from './stage.ts';
+import { measureThrift } from './thrift.ts';
 
 type Scenario = (note: Note, signal: AbortSignal) => Promise<void>;
 
 const scenarios: Readonly<Record<string, { readonly once?: true; readonly run: Scenario }>> = {
   first: { run: measureFirstStart },
   life: { run: measureLife },
+  thrift: { run: measureThrift },
   journal: { run: measureJournal },
   plugins: { run: measurePlugins },
   increments: { run: measureIncrements },

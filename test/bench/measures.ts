@@ -33,6 +33,14 @@ export const measures = {
   freshRss: told('RSS when Active is reached', 'bytes'),
   freshAnon: told('  of it anonymous', 'bytes'),
 
+  thriftStart: told('with Thrift configured: process start from source -> subscribed', 'ms'),
+  thriftFirst: told('  Active -> first statistics at the CEP', 'ms'),
+  thriftRss: told('  RSS then', 'bytes'),
+  thriftAnon: told('  of it anonymous', 'bytes'),
+  plainStart: told('without it, taken in turns: process start from source -> subscribed', 'ms'),
+  plainRss: told('  RSS as long after Active', 'bytes'),
+  plainAnon: told('  of it anonymous', 'bytes'),
+
   journalLine: told('a line of the journal, synced to the disk', 'us'),
   journalLineSlow: told('  99 of 100 take at most', 'us'),
   journalUnsynced: told('  the same, not synced', 'us'),

@@ -14,7 +14,10 @@ export type Stage = AsyncDisposable & {
   readonly peer: Peer;
   readonly signal: AbortSignal;
   /** Starts the agent as a service manager would. `startedMs` is the moment just before. */
-  startAgent(params?: Readonly<Record<string, string>>): Promise<AgentProcess & { readonly startedMs: number }>;
+  startAgent(
+    params?: Readonly<Record<string, string>>,
+    conf?: Readonly<Record<string, string>>,
+  ): Promise<AgentProcess & { readonly startedMs: number }>;
   /** Resolves when the agent, which must have a topology, has read everything about it that was said so far. */
   untilRead(agent: AgentProcess): Promise<void>;
 };
@@ -38,8 +41,8 @@ export async function openStage(signal: AbortSignal): Promise<Stage> {
   return {
     peer,
     signal,
-    async startAgent(params = {}) {
-      const confFile = await writeInstance(folder, port, params);
+    async startAgent(params = {}, conf = {}) {
+      const confFile = await writeInstance(folder, port, { params, conf });
       const logFile = join(folder, 'agent.log');
       // The variables of whoever runs this would be read too, by Node itself among others.
       const env = { PATH: process.env['PATH'] ?? '', HOME: home };
@@ -69,13 +72,18 @@ async function startBroker(parts: AsyncDisposableStack): Promise<number> {
 }
 
 /** As installers write it: only what has no default. */
-async function writeInstance(folder: string, port: number, params: Readonly<Record<string, string>>): Promise<string> {
+async function writeInstance(
+  folder: string,
+  port: number,
+  { params, conf }: Readonly<Record<'params' | 'conf', Readonly<Record<string, string>>>>,
+): Promise<string> {
   const settings = {
     'mb.urls': `127.0.0.1:${port}`,
     'param.file.path': 'launch-params',
     'state.dir': 'state',
     'extensions.dir': 'extensions',
     'listen.address': '127.0.0.1',
+    ...conf,
   };
   const identity = {
     APPLICATION_ID: shop.applicationId,
