@@ -7,10 +7,12 @@ import type { Config } from '../state/config/config.ts';
 import { type ConfText, type Entry, parseConf } from '../state/config/ini.ts';
 import type { KeyName } from '../state/config/keys.ts';
 import { parseLaunchParams } from '../state/config/launch-params.ts';
+import { parseOriginalConf } from '../state/config/originals.ts';
 import { ConfigError, type ConfigWarning, type Problem } from '../state/config/problems.ts';
 import { readSettings, type Settings, type Source } from '../state/config/settings.ts';
 import { reasonOf } from '../state/errors.ts';
 import { Secret } from '../state/secret.ts';
+import { adviseHome, adviseTrust, homeEntries } from './home.ts';
 
 /** A configuration that can be used, and how it came about. */
 export interface LoadedConfig {
@@ -26,9 +28,9 @@ export interface LoadedConfig {
 }
 
 /** Either what a file holds, or why it cannot be had. */
-type FileText = { readonly text: string } | { readonly reason: string };
+export type FileText = { readonly text: string } | { readonly reason: string };
 
-type Conf = ConfText & { readonly files: readonly string[] };
+type Conf = ConfText & { readonly files: readonly string[]; readonly warnings: readonly ConfigWarning[] };
 
 const fileKeys = [
   'mb.username.file',
@@ -55,22 +57,25 @@ const limitBytes = 1024 ** 2;
 /**
  * Reads agent.conf, conf.d beside it, and the launch-params they name.
  *
- * @param options - `confFile`: the path of agent.conf; relative paths in it start in its folder. `environment`: may name
- * the folder of systemd's credentials
+ * @param options - `confFile`: the path of agent.conf; relative paths in it start in its folder. `home`: a folder of the
+ * originals, where all else is; its own agent.conf is read as they do. `environment`: may name the folder of systemd's
+ * credentials
  * @throws ConfigError with everything that is wrong in these files, at once
  * @see protocol.md 6
  */
 export function loadConfig({
   confFile,
+  home = null,
   environment = {},
 }: {
   confFile: string;
+  home?: string | null;
   environment?: NodeJS.ProcessEnv;
 }): LoadedConfig {
   const mainFile = resolve(confFile);
   const resolvePath = (path: string) => resolve(dirname(mainFile), path);
 
-  const conf = readConf(mainFile);
+  const conf = readConf(mainFile, home);
   const entries = [...credentialEntries(environment), ...conf.agent];
   const paramsFile = resolvePath(paramFilePathIn(conf));
   const launch = readParams(paramsFile);
@@ -83,7 +88,7 @@ export function loadConfig({
   const together = checkTogether(settings, places).filter(({ file }) => complete || file !== paramsFile);
   const problems = [...conf.problems, ...settings.problems, ...together, ...named.problems, ...launch.problems];
   if (problems.length > 0) {
-    throw new ConfigError(inOrderOfLines(problems, conf.files), { warnings: settings.warnings });
+    throw new ConfigError(inOrderOfLines(problems, conf.files), { warnings: [...conf.warnings, ...settings.warnings] });
   }
 
   return {
@@ -95,7 +100,13 @@ export function loadConfig({
       passwordFromFile: named.password,
       resolvePath,
     }),
-    warnings: [...settings.warnings, ...adviseTogether(settings, places), ...adviseEnvironment(environment, mainFile)],
+    warnings: [
+      ...conf.warnings,
+      ...settings.warnings,
+      ...adviseTogether(settings, places),
+      ...adviseEnvironment(environment, mainFile),
+      ...(home === null ? [] : [...adviseTrust(settings.values, home), ...adviseHome(home)]),
+    ],
     sources: { confFiles: conf.files, launchParams: paramsFile, keys: settings.sources },
   };
 }
@@ -105,26 +116,30 @@ export function loadConfig({
  *
  * @throws ConfigError if agent.conf cannot be read
  */
-export function readStateDir({ confFile }: { confFile: string }): string {
+export function readStateDir({ confFile, home = null }: { confFile: string; home?: string | null }): string {
   const mainFile = resolve(confFile);
   const resolvePath = (path: string) => resolve(dirname(mainFile), path);
-  const conf = readConf(mainFile);
+  const conf = readConf(mainFile, home);
   const paramsFile = resolvePath(paramFilePathIn(conf));
   const { params } = readParams(paramsFile);
   return resolvePath(readSettings({ entries: conf.agent, params, paramsFile }).values['state.dir']);
 }
 
 /** All of agent.conf and conf.d as one text. Without agent.conf there is nothing more to say. */
-function readConf(mainFile: string): Conf {
+function readConf(mainFile: string, home: string | null): Conf {
   const main = readText(mainFile);
   if ('reason' in main) throw new ConfigError([unreadable(mainFile, main.reason, wanted.conf)]);
   const folder = join(dirname(mainFile), 'conf.d');
   const { files, problems } = confFilesIn(folder);
-  const texts = [parseConf(main.text, mainFile), ...files.map(readFurther)];
+  const isOriginal = home !== null && mainFile === resolve(home, 'agent.conf');
+  const original = isOriginal ? parseOriginalConf(main.text, mainFile) : null;
+  const texts = [original ?? parseConf(main.text, mainFile), ...files.map(readFurther)];
+  const written = texts.flatMap(({ agent }) => agent);
   return {
-    agent: texts.flatMap(({ agent }) => agent),
+    agent: [...(home === null ? [] : homeEntries(home, isOriginal ? written : null)), ...written],
     plugins: joined(texts.map(({ plugins }) => plugins)),
     problems: [...problems, ...texts.flatMap((text) => text.problems)],
+    warnings: original === null ? [] : [...original.leftOut, ...original.warnings],
     files: [mainFile, ...files],
   };
 }
@@ -198,7 +213,7 @@ function readNamedFiles({ values, sources }: Settings, resolvePath: (path: strin
 }
 
 /** Never waits: what is not a regular file, such as a pipe, is refused before it is opened. */
-function readText(file: string, encoding: 'utf8' | 'any' = 'utf8'): FileText {
+export function readText(file: string, encoding: 'utf8' | 'any' = 'utf8'): FileText {
   try {
     const stat = statSync(file);
     if (!stat.isFile()) return { reason: 'is not a regular file' };

@@ -4,7 +4,7 @@ import { type Command, type CommandIo, exitCodes } from './command.ts';
 // Loaded when asked for: `run` pays for no other command, nor for the libraries behind it.
 const commands: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
   run: {
-    summary: 'runs the agent in the foreground: --conf FILE (default /etc/cartridge-agent/agent.conf)',
+    summary: 'runs the agent in the foreground: [--conf FILE] (default /etc/cartridge-agent/agent.conf) [--home DIR]',
     load: async () => (await import('./run.ts')).run,
   },
   status: {
@@ -18,6 +18,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
   gate: {
     summary: 'lets a blocked hook be asked again, or skips it: retry|skip HOOK --reason TEXT',
     load: async () => (await import('./gate.ts')).gate,
+  },
+  config: {
+    summary: 'checks a configuration, or makes one out of that of an original agent: check, import; see config --help',
+    load: async () => (await import('./config.ts')).config,
   },
   events: {
     summary: 'prints every event on a broker: --broker URL [--event NAME] [--member TEXT] [--json]',

@@ -24,6 +24,7 @@ const usage = `usage: cartridge-agent plugin COMMAND
   link [DIR]                      lets npm and the editor find this agent in a folder that came from elsewhere
 
 check and run also take [--option KEY=VALUE]... and [--conf FILE], whose section [plugin NAME] they use.
+list also takes --home DIR, for an agent that was started with it.
 plugins/README.md leads from nothing to a tested plugin.
 `;
 

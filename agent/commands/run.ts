@@ -7,15 +7,17 @@ import { runAgent } from '../agent.ts';
 import { type LoadedConfig, loadConfig } from '../config.ts';
 import { StateDirTakenError } from '../lock.ts';
 import { createLog, failure, type Log } from '../log.ts';
+import { watchTerminator } from '../terminator.ts';
 import { type Command, exitCodes } from './command.ts';
+import { type ConfPlaces, confPlaces } from './places.ts';
 
 const cacheFlushMs = 5_000;
-const defaultConfFile = '/etc/cartridge-agent/agent.conf';
 
-/** `run [--conf FILE]`: the agent, in the foreground, until the instance is gone or a signal stops it. */
+/** `run [--conf FILE] [--home DIR]`: the agent, in the foreground, until the instance is gone or a signal stops it. */
 export const run: Command = async (args, { stderr, env, signal }) => {
-  const { values } = parseArgs({ args: [...args], options: { conf: { type: 'string', default: defaultConfFile } } });
-  const loaded = loadOrNull(values.conf, env, stderr);
+  const { values } = parseArgs({ args: [...args], options: { conf: { type: 'string' }, home: { type: 'string' } } });
+  const places = confPlaces(values);
+  const loaded = loadOrNull(places, env, stderr);
   if (loaded === null) return exitCodes.configuration;
 
   const { config } = loaded;
@@ -28,8 +30,10 @@ export const run: Command = async (args, { stderr, env, signal }) => {
   logStart(loaded, log);
   // Written when the start is over; Node itself would do it at the exit only, which a crash never sees.
   setTimeout(flushCompileCache, cacheFlushMs).unref();
-  const confFile = resolve(values.conf);
-  const end = await runAgent({ config, confFile, log, environment: env, signal }).catch((error: unknown) => {
+  const confFile = resolve(places.confFile);
+  const { home } = places;
+  const stopping = home === null ? signal : AbortSignal.any([signal, watchTerminator(home, { log, signal })]);
+  const end = await runAgent({ config, confFile, log, environment: env, signal: stopping }).catch((error: unknown) => {
     if (error instanceof ConfigError) {
       stderr.write(formatProblems(error));
       return exitCodes.configuration;
@@ -46,12 +50,12 @@ export const run: Command = async (args, { stderr, env, signal }) => {
 
 /** The report goes to stderr as text: there is no log yet that anybody configured. */
 function loadOrNull(
-  confFile: string,
+  places: ConfPlaces,
   environment: NodeJS.ProcessEnv,
   stderr: NodeJS.WritableStream,
 ): LoadedConfig | null {
   try {
-    return loadConfig({ confFile, environment });
+    return loadConfig({ ...places, environment });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     stderr.write(formatProblems(error));

@@ -1,16 +1,17 @@
 import { existsSync } from 'node:fs';
 import { readStateDir } from '../config.ts';
+import { confPlaces, defaultConfFile } from './places.ts';
 
-const defaultConfFile = '/etc/cartridge-agent/agent.conf';
 const defaultStateDir = '/var/lib/cartridge-agent';
 
 /**
- * Where the agent of this machine keeps its state, as the options `--state-dir` and `--conf` say.
+ * Where the agent of this machine keeps its state, as the options `--state-dir`, `--conf` and `--home` say.
  *
  * @throws ConfigError - the file is not there, or says nothing that could be used
  */
-export function stateDirOf({ stateDir, confFile }: { stateDir: string | null; confFile: string | null }): string {
+export function stateDirOf(options: { stateDir: string | null; confFile: string | null; home: string | null }): string {
+  const { stateDir, confFile, home } = options;
   if (stateDir !== null) return stateDir;
-  if (confFile === null && !existsSync(defaultConfFile)) return defaultStateDir;
-  return readStateDir({ confFile: confFile ?? defaultConfFile });
+  if (confFile === null && home === null && !existsSync(defaultConfFile)) return defaultStateDir;
+  return readStateDir(confPlaces({ conf: confFile ?? undefined, home: home ?? undefined }));
 }

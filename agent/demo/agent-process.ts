@@ -38,17 +38,20 @@ const lineLimit = 300;
 const stopAfterMs = 3_000;
 
 /**
- * @param options - `program`: the file Node runs; `logFile`: gets all it writes
+ * @param options - `program`: the file Node runs; `home`: the folder of an original agent, instead of `confFile`;
+ * `logFile`: gets all it writes
  * @throws {@link AgentNotStartedError}
  */
 export async function startAgentProcess(options: {
   readonly program: string;
   readonly confFile: string;
+  readonly home?: string | undefined;
   readonly logFile: string;
   readonly env: Readonly<NodeJS.ProcessEnv>;
 }): Promise<AgentProcess> {
   // In a session of its own: Ctrl-C is meant for the demo, which then takes the instance down in order.
-  const child = spawn(process.execPath, [options.program, 'run', '--conf', options.confFile], {
+  const place = options.home === undefined ? ['--conf', options.confFile] : ['--home', options.home];
+  const child = spawn(process.execPath, [options.program, 'run', ...place], {
     env: options.env,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,

@@ -116,16 +116,17 @@ function placeholderLeft(name: KeyName, { value, file, line }: Entry): ConfigWar
 }
 
 function unknownKeys(entries: readonly Entry[]): Problem[] {
-  return entries
-    .filter(({ key }) => keyNameOf(key) === null)
-    .map(({ key, file, line, indented }) => {
-      const nearest = nearestOf(key, keyNames);
-      // What does not look like a key may be the rest of a value, even of a password.
-      const shown = /^[a-z][\w. -]{0,60}$/i.test(key) && !indented ? key : null;
-      const wrong = indented ? 'unknown key (an indented line does not continue the one above)' : 'unknown key';
-      const write = nearest === null ? 'delete the line' : `write ${nearest} = ..., or delete the line`;
-      return { file, line, key: shown, wrong, nearest, write };
-    });
+  return entries.filter(({ key }) => keyNameOf(key) === null).map(unknownKey);
+}
+
+/** The problem with a key that is not among ours. Its name is left out unless it looks like one. */
+export function unknownKey({ key, file, line, indented }: Entry): Problem {
+  const nearest = nearestOf(key, keyNames);
+  // What does not look like a key may be the rest of a value, even of a password.
+  const shown = /^[a-z][\w. -]{0,60}$/i.test(key) && !indented ? key : null;
+  const wrong = indented ? 'unknown key (an indented line does not continue the one above)' : 'unknown key';
+  const write = nearest === null ? 'delete the line' : `write ${nearest} = ..., or delete the line`;
+  return { file, line, key: shown, wrong, nearest, write };
 }
 
 function repeatedKeys(entries: readonly Entry[]): ConfigWarning[] {

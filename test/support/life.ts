@@ -25,6 +25,8 @@ export type InstanceOptions = {
   readonly params?: Readonly<Record<string, string>>;
   /** Hook scripts by file name in extensions.dir; `$TRACE` is a file they may append to. */
   readonly hooks?: Readonly<Record<string, string>>;
+  /** The folder of an original agent, instead of all that is above. */
+  readonly home?: string;
   /** Variables of the agent's process, beside our own. */
   readonly env?: Readonly<Record<string, string>>;
 };
@@ -69,10 +71,12 @@ export const lifeTest = test.extend<{ broker: (typeof brokers)[number]; life: Li
         return stack.adopt(await startPlatform({ broker: access, log: silent, ...options }), (it) => it.stop());
       },
       agent: async (options = {}) => {
-        const confFile = await writeInstance(folder, { brokerPort, applicationPath, ...options });
+        const { home } = options;
+        const instance = { brokerPort, applicationPath, ...options };
+        const confFile = home === undefined ? await writeInstance(folder, instance) : join(home, 'agent.conf');
         const env = { ...process.env, TRACE: join(folder, 'trace'), ...options.env };
         const logFile = join(folder, 'agent.log');
-        const agent = await startAgentProcess({ program, confFile, logFile, env });
+        const agent = await startAgentProcess({ program, confFile, home, logFile, env });
         stack.adopt(agent, (it) => it.stop());
         onTestFailed(() => void process.stderr.write(`${agent.lastLines.join('\n')}\n`));
         return observed(agent, join(folder, 'trace'));

@@ -11,6 +11,8 @@ export type GateOptions = {
   readonly stateDir: string | null;
   /** Null: the default, if it is there. */
   readonly confFile: string | null;
+  /** The folder of an original agent; null: none. */
+  readonly home: string | null;
 };
 
 export const gateUsage = `usage: cartridge-agent gate retry|skip HOOK --reason TEXT [option]...
@@ -21,6 +23,7 @@ as if it had passed (skip). The reason is kept in the journal.
   --reason TEXT    why, for whoever wonders later
   --conf FILE      the agent.conf of the agent, of which only state.dir is read;
                    default /etc/cartridge-agent/agent.conf
+  --home DIR       the folder of an original agent, for an agent that was started with it
   --state-dir DIR  where the agent keeps its state, instead
 
 Exit code 0: done; 1: that hook does not block; 69: no agent answers.
@@ -36,6 +39,7 @@ export class GateUsageError extends AgentError {
 const words = {
   reason: { type: 'string' },
   conf: { type: 'string' },
+  home: { type: 'string' },
   'state-dir': { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -47,16 +51,17 @@ const words = {
 export function parseGateOptions(args: readonly string[]): GateOptions | null {
   const { values, positionals } = parse(args);
   if (values.help) return null;
-  const { conf: confFile = null, 'state-dir': stateDir = null, reason = '' } = values;
+  const { conf: confFile = null, home = null, 'state-dir': stateDir = null, reason = '' } = values;
   const [action, gate, ...rest] = positionals;
   if (action !== 'retry' && action !== 'skip')
     throw new GateUsageError(`cannot ${action ?? 'do nothing'}: write retry or skip`);
   if (gate === undefined || rest.length > 0) throw new GateUsageError(`cannot ${action} it: name one hook`);
-  if (confFile !== null && stateDir !== null) throw new GateUsageError('cannot use --conf and --state-dir together');
+  if ((confFile ?? home) !== null && stateDir !== null)
+    throw new GateUsageError(`cannot use --${confFile === null ? 'home' : 'conf'} and --state-dir together`);
   if (stateDir === '') throw new GateUsageError('cannot use --state-dir, it is empty: write the path of a folder');
   const order = GateOrder.safeParse({ action, gate: knownGate(gate), reason });
   if (!order.success) throw new GateUsageError('cannot use --reason: write why, in at most 500 characters');
-  return { order: order.data, stateDir, confFile };
+  return { order: order.data, stateDir, confFile, home };
 }
 
 function parse(args: readonly string[]) {

@@ -11,6 +11,8 @@ export type HistoryOptions = {
   readonly stateDir: string | null;
   /** Null: the default, if it is there. */
   readonly confFile: string | null;
+  /** The folder of an original agent; null: none. */
+  readonly home: string | null;
   readonly json: boolean;
 };
 
@@ -24,6 +26,7 @@ agent need not run. The newest 100 records are kept, and the last one of each te
   --tenant ID          only what concerns this tenant; exit 1 if nothing of it ever ran here
   --conf FILE          the agent.conf of the agent, of which only state.dir is read;
                        default /etc/cartridge-agent/agent.conf
+  --home DIR           the folder of an original agent, for an agent that was started with it
   --state-dir DIR      where the agent keeps its state, instead
   --json               one JSON object, schema cartridge-agent.history/1
 `;
@@ -37,6 +40,7 @@ export class HistoryUsageError extends AgentError {
 
 const words = {
   conf: { type: 'string' },
+  home: { type: 'string' },
   'state-dir': { type: 'string' },
   tenant: { type: 'string' },
   json: { type: 'boolean', default: false },
@@ -50,13 +54,14 @@ const words = {
 export function parseHistoryOptions(args: readonly string[]): HistoryOptions | null {
   const { values, positionals } = parseArgs({ args: joined(args), options: words, allowPositionals: true });
   if (values.help) return null;
-  const { conf: confFile = null, 'state-dir': stateDir = null, tenant: tenantId = null, json } = values;
-  if (confFile !== null && stateDir !== null) throw new HistoryUsageError('cannot use --conf and --state-dir together');
+  const { conf: confFile = null, home = null, 'state-dir': stateDir = null, tenant: tenantId = null, json } = values;
+  if ((confFile ?? home) !== null && stateDir !== null)
+    throw new HistoryUsageError(`cannot use --${confFile === null ? 'home' : 'conf'} and --state-dir together`);
   if (positionals.length > 1) throw new HistoryUsageError(`cannot look for ${positionals.length} commits at once`);
   const [commit = null] = positionals;
   if (commit !== null && !/^[0-9a-f]{4,64}$/i.test(commit))
     throw new HistoryUsageError(`cannot look for ${JSON.stringify(commit)}: write 4 or more digits of a commit's id`);
-  return { commitPrefix: commit?.toLowerCase() ?? null, tenantId, stateDir, confFile, json };
+  return { commitPrefix: commit?.toLowerCase() ?? null, tenantId, stateDir, confFile, home, json };
 }
 
 /** `--tenant -1234`, the super tenant, looks like an option to parseArgs. */

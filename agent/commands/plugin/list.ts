@@ -15,21 +15,23 @@ import { hookOptions } from '../../settings.ts';
 import { type Command, type CommandIo, exitCodes } from '../command.ts';
 import { toHarmlessJson } from '../events/harmless.ts';
 import { mayColour } from '../events/lines.ts';
+import { confPlaces } from '../places.ts';
 import { lookAtInstance } from '../status/look.ts';
 import { type ListedRunner, listText, type PluginList } from './list-text.ts';
 
 const words = {
-  conf: { type: 'string', default: '/etc/cartridge-agent/agent.conf' },
+  conf: { type: 'string' },
+  home: { type: 'string' },
   json: { type: 'boolean', default: false },
 } as const;
 
 /**
- * `plugin list [--conf FILE] [--json]`: loads the plugins as the agent would, calls nothing of them, and asks the agent, if
+ * `plugin list [--conf FILE] [--home DIR] [--json]`: loads the plugins as the agent would, calls nothing of them, and asks the agent, if
  * it runs, how everything ended last.
  */
 export const list: Command = async (args, io) => {
   const { values } = parseArgs({ args: [...args], options: words });
-  const { config } = loadConfig({ confFile: values.conf, environment: io.env });
+  const { config } = loadConfig({ ...confPlaces(values), environment: io.env });
   const found = await lookAround(config, io);
   if (values.json) io.stdout.write(`${toHarmlessJson(found)}\n`);
   else io.stdout.write(listText(found, { colour: mayColour(io.stdout, io.env) }));

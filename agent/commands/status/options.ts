@@ -18,6 +18,8 @@ export type StatusOptions = {
   readonly stateDir: string | null;
   /** Null: the default, if it is there. */
   readonly confFile: string | null;
+  /** The folder of an original agent; null: none. */
+  readonly home: string | null;
   readonly json: boolean;
   readonly waitFor: LifeState | null;
   /** How long to wait for that; null: for ever. */
@@ -31,6 +33,7 @@ Says how the instance of this machine is, why, and what comes next. Asks the age
 
   --conf FILE          the agent.conf of the agent, of which only state.dir is read;
                        default /etc/cartridge-agent/agent.conf
+  --home DIR           the folder of an original agent, for an agent that was started with it
   --state-dir DIR      where the agent keeps its state, instead
   --json               one JSON object, schema cartridge-agent.status/1
   --wait STATE         first wait until the instance is created, initialized, started, active,
@@ -49,6 +52,7 @@ export class StatusUsageError extends AgentError {
 
 const words = {
   conf: { type: 'string' },
+  home: { type: 'string' },
   'state-dir': { type: 'string' },
   json: { type: 'boolean', default: false },
   wait: { type: 'string' },
@@ -64,13 +68,15 @@ const words = {
 export function parseStatusOptions(args: readonly string[]): StatusOptions | null {
   const { values } = parseArgs({ args: [...args], options: words });
   if (values.help) return null;
-  const { conf: confFile = null, 'state-dir': stateDir = null, wait, timeout } = values;
-  if (confFile !== null && stateDir !== null) throw new StatusUsageError('cannot use --conf and --state-dir together');
+  const { conf: confFile = null, home = null, 'state-dir': stateDir = null, wait, timeout } = values;
+  if ((confFile ?? home) !== null && stateDir !== null)
+    throw new StatusUsageError(`cannot use --${confFile === null ? 'home' : 'conf'} and --state-dir together`);
   if (stateDir === '') throw new StatusUsageError('cannot use --state-dir, it is empty: write the path of a folder');
   if (timeout !== undefined && wait === undefined) throw new StatusUsageError('cannot use --timeout without --wait');
   return {
     stateDir,
     confFile,
+    home,
     json: values.json,
     waitFor: wait === undefined ? null : oneOf('--wait', wait, states),
     timeoutMs: timeout === undefined ? null : read('--timeout', timeout, duration('s')),

@@ -1,0 +1,144 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { loadConfig } from '../agent/config.ts';
+import { parseOriginalConf } from '../state/config/originals.ts';
+import { errorOf, type Folder, minimal, quiet, test } from './support/config-folder.ts';
+import { samples } from './support/originals.ts';
+
+const read = (text: string) => parseOriginalConf(text, 'agent.conf');
+const valuesOf = (text: string) => Object.fromEntries(read(text).agent.map(({ key, value }) => [key, value]));
+
+describe('an agent.conf of the originals', () => {
+  test.for([
+    { summary: 'a comment behind a blank and a semicolon', line: 'mb.password = a#b ; old', value: 'a#b' },
+    { summary: 'a semicolon that is part of the value', line: 'mb.password = a;b', value: 'a;b' },
+    { summary: 'only the first semicolon, as Python 2 has it', line: 'mb.password = a;b ;c', value: 'a;b ;c' },
+    { summary: 'a value that starts with one', line: 'mb.password = ;a', value: ';a' },
+    { summary: 'doubled percent signs', line: 'mb.password = 50%%%%off', value: '50%%off' },
+    { summary: 'a lone percent sign', line: 'mb.password = 50%off', value: '50%off' },
+    { summary: 'more equals signs and colons', line: 'mb.password : a=b:c==', value: 'a=b:c==' },
+    { summary: 'an empty text in quotes', line: 'mb.password = ""', value: '' },
+    { summary: 'null in any case', line: 'mb.password = NULL', value: '' },
+  ])('has $summary', ({ line, value }) => {
+    expect(valuesOf(`[agent]\n${line}\n`)).toEqual({ 'mb.password': value });
+  });
+
+  test('may have a byte order mark, line ends of Windows, REM lines and keys in any case', () => {
+    const text = '\uFEFF[agent]\r\nREM mb.ip = old\r\nrem\r\nMB.IP = new\r\n';
+
+    const { agent, problems, warnings } = read(text);
+
+    expect(agent).toEqual([expect.objectContaining({ key: 'MB.IP', value: 'new', line: 4 })]);
+    expect([...problems, ...warnings]).toEqual([]);
+  });
+
+  test('has its unknown and its computed keys left out, and that is told without a value', () => {
+    const text =
+      '[agent]\nmy.plugin.password = s3cret\nmb.url = s3cret\nplugins.dir = s3cret\nmb.ip = s3cret ; s3cret\n';
+
+    const conf = read(text);
+
+    expect(conf.agent.map(({ key }) => key)).toEqual(['mb.ip']);
+    expect(conf.leftOut.map(({ key, line, nearest }) => [key, line, nearest])).toEqual([
+      ['my.plugin.password', 2, null],
+      ['mb.url', 3, 'mb.urls'],
+      ['plugins.dir', 4, null],
+    ]);
+    expect(JSON.stringify([conf.leftOut, conf.warnings, conf.problems])).not.toContain('s3cret');
+  });
+
+  test('that refers to another key is a problem, for that is not followed', () => {
+    const { agent, problems } = read('[agent]\nmb.ip = %(host)s\nmb.password = %%(host)s\n');
+
+    expect(problems).toEqual([expect.objectContaining({ line: 2, key: 'mb.ip' })]);
+    expect(agent.map(({ value }) => value)).toEqual(['%(host)s']);
+  });
+
+  test('of a megabyte is read at once', () => {
+    const text = `[agent]\n${'mb.password = %%;%( \n'.repeat(40_000)}`;
+    const startedAt = performance.now();
+
+    read(text);
+
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+});
+
+describe('a home', () => {
+  test('has everything where the originals have it', ({ folder }) => {
+    const { config, warnings } = loadHome(folder, { conf: samples.conf, params: samples.params });
+
+    expect(config.broker.servers).toHaveLength(2);
+    expect(config.instance.memberId).toMatch(/9c21$/);
+    expect(config.hooks).toMatchObject({
+      extensionsDir: join(folder.path, 'extensions/bash'),
+      pluginsDir: join(folder.path, 'plugins'),
+      paramFilePath: join(folder.path, 'payload/launch-params'),
+    });
+    expect(config.stateDir).toBe(join(folder.path, 'state'));
+    expect(config.thrift.tls).toMatchObject({ ca: null, verify: false });
+    expect(warnings.map(({ key, wrong }) => `${key}: ${wrong}`)).toEqual([
+      'null: set, and never has an effect: mb.publisher.timeout, monitoring.server.port',
+      expect.stringMatching(/^thrift\.tls\.ca: not set: certificates are not checked, as by the originals/),
+    ]);
+  });
+
+  test('has what the originals did not know in conf.d, such as whose certificates to trust', ({ folder }) => {
+    mkdirSync(join(folder.path, 'conf.d'));
+    writeFileSync(join(folder.path, 'conf.d/trust.conf'), '[agent]\nthrift.tls.ca = ca.pem\n');
+    writeFileSync(join(folder.path, 'ca.pem'), 'x');
+
+    const { config, warnings } = loadHome(folder, { conf: samples.conf, params: samples.params });
+
+    expect(config.thrift.tls).toMatchObject({ ca: join(folder.path, 'ca.pem'), verify: true });
+    expect(warnings.filter(({ key }) => key === 'thrift.tls.ca')).toEqual([]);
+  });
+
+  test('starts with keys nobody knows, which an agent.conf of ours may not have', ({ folder }) => {
+    const conf = `${minimal}my.plugin.key = x\n`;
+
+    const { warnings } = loadHome(folder, { conf });
+
+    expect(warnings).toContainEqual(expect.objectContaining({ key: 'my.plugin.key', line: 3 }));
+    expect(errorOf(() => folder.load({ conf })).problems).toHaveLength(1);
+  });
+
+  test('does not follow what its agent.conf says of the folders, but for state.dir', ({ folder }) => {
+    const { config } = loadHome(folder, {
+      conf: `${minimal}extensions.dir = /elsewhere\nparam.file.path = /elsewhere\nstate.dir = kept\n`,
+    });
+
+    expect(config.hooks.extensionsDir).toBe(join(folder.path, 'extensions/bash'));
+    expect(config.stateDir).toBe(join(folder.path, 'kept'));
+  });
+
+  test('gives way to what a file of ours says, which --conf names beside it', ({ folder }) => {
+    const ours = join(folder.path, 'etc/agent.conf');
+    mkdirSync(join(folder.path, 'etc'));
+    writeFileSync(ours, `${minimal}mb.username = u\nmb.password = 50%%\nextensions.dir = hooks\n`);
+    loadHome(folder, {});
+
+    const { config } = loadConfig({ confFile: ours, home: folder.path });
+
+    expect(config.broker.password?.reveal()).toBe('50%%');
+    expect(config.hooks.extensionsDir).toBe(join(folder.path, 'etc/hooks'));
+    expect(config.thrift.tls.verify).toBe(true);
+    expect(config.stateDir).toBe(join(folder.path, 'state'));
+  });
+
+  test('without launch-params is told where they should be', ({ folder }) => {
+    writeFileSync(join(folder.path, 'agent.conf'), minimal);
+
+    const error = errorOf(() => loadConfig({ confFile: join(folder.path, 'agent.conf'), home: folder.path }));
+
+    expect(error.problems.map(({ file }) => file)).toEqual([join(folder.path, 'payload/launch-params')]);
+  });
+});
+
+function loadHome({ path }: Folder, { conf = minimal, params = quiet }: { conf?: string; params?: string }) {
+  mkdirSync(join(path, 'payload'), { recursive: true });
+  writeFileSync(join(path, 'agent.conf'), conf);
+  writeFileSync(join(path, 'payload/launch-params'), params);
+  return loadConfig({ confFile: join(path, 'agent.conf'), home: path });
+}
