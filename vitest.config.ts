@@ -1,8 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
+/** Whoever names a file wants it. */
+const isNamed = process.argv.some((word) => word.includes('test/long'));
+const isAll = isNamed || process.env['CI'] !== undefined || process.env['TESTS'] === 'all';
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Whole matrices of kills, floods and lives: in CI, and by npm run test:all.
+    exclude: isAll ? [] : ['test/long/**'],
     setupFiles: ['test/support/runtime.ts'],
     // Most tests wait for other processes: two files at a time on two cores, where the default would be one.
     maxWorkers: 2,

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
-import { test } from './support/author.ts';
-import { expect } from './support/current-test.ts';
+import { test } from '../support/author.ts';
+import { expect } from '../support/current-test.ts';
 
 const limitMs = 60_000;
 const waits = 'Ctrl-C ends the demo';

@@ -4,13 +4,13 @@ import { cp, lstat, mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'vitest';
-import { createGit } from '../agent/artifacts/git/git.ts';
-import { repositoryIn } from '../agent/artifacts/git/repository.ts';
-import { openReleases, type Releases } from '../agent/artifacts/releases/releases.ts';
-import { filesIn, never, writeFiles } from './support/artifacts.ts';
-import { open, pointsOf, type Site, serve, siteTest as test, work } from './support/releases.ts';
+import { createGit } from '../../agent/artifacts/git/git.ts';
+import { repositoryIn } from '../../agent/artifacts/git/repository.ts';
+import { openReleases, type Releases } from '../../agent/artifacts/releases/releases.ts';
+import { filesIn, never, writeFiles } from '../support/artifacts.ts';
+import { open, pointsOf, type Site, serve, siteTest as test, work } from '../support/releases.ts';
 
-const reader = new URL('./support/release-reader.ts', import.meta.url).pathname;
+const reader = new URL('../support/release-reader.ts', import.meta.url).pathname;
 
 test('killed -9 at any step of first release, update and way back, an agent goes on', { timeout: 120_000 }, async ({
   site,

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { withReference } from '../conf/plugin-reference.ts';
-import { type Author, test } from './support/author.ts';
-import { expect } from './support/current-test.ts';
+import { withReference } from '../../conf/plugin-reference.ts';
+import { type Author, test } from '../support/author.ts';
+import { expect } from '../support/current-test.ts';
 
-const path = (relative: string) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
+const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 const document = readFileSync(path('plugins/README.md'), 'utf8');
 
 /** What is between two fences; `kind` is behind the first one. */

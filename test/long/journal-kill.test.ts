@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { describe, expect } from 'vitest';
-import { createFaults, noFaults } from '../agent/faults.ts';
-import { readJournal } from '../agent/journal/journal.ts';
-import { type StateDir, journalTest as test } from './support/journal.ts';
+import { createFaults, noFaults } from '../../agent/faults.ts';
+import { readJournal } from '../../agent/journal/journal.ts';
+import { type StateDir, journalTest as test } from '../support/journal.ts';
 
-const program = new URL('./support/journal-writer.ts', import.meta.url).pathname;
+const program = new URL('../support/journal-writer.ts', import.meta.url).pathname;
 
 /** What a writer has said until its end, and the signal that ended it. */
 type Ended = { readonly said: readonly string[]; readonly signal: string | null };

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { download } from '../agent/artifacts/download/download.ts';
-import { checkFreeSpace, checkTreeSize, sizeOfChange } from '../agent/artifacts/download/limits.ts';
-import { removeDebris } from '../agent/artifacts/git/repository.ts';
-import { failureOf, jobsIn } from './support/artifacts.ts';
-import { mayMount } from './support/disk.ts';
-import { createClone, everything, look, mountDisk, objectsIn, downloadTest as test } from './support/downloads.ts';
+import { download } from '../../agent/artifacts/download/download.ts';
+import { checkFreeSpace, checkTreeSize, sizeOfChange } from '../../agent/artifacts/download/limits.ts';
+import { removeDebris } from '../../agent/artifacts/git/repository.ts';
+import { failureOf, jobsIn } from '../support/artifacts.ts';
+import { mayMount } from '../support/disk.ts';
+import { createClone, everything, look, mountDisk, objectsIn, downloadTest as test } from '../support/downloads.ts';
 
 const mega = 1_000_000;
 

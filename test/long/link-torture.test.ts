@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { describe, test } from 'vitest';
-import { expect, onTestFailed, onTestFinished } from './support/current-test.ts';
-import { at, type Link, openLink, soon } from './support/link.ts';
-import { hasMosquitto, startMosquitto } from './support/mosquitto.ts';
-import { type Packet, startProxy, type Proxy as TcpProxy } from './support/proxy.ts';
+import { expect, onTestFailed, onTestFinished } from '../support/current-test.ts';
+import { at, type Link, openLink, soon } from '../support/link.ts';
+import { hasMosquitto, startMosquitto } from '../support/mosquitto.ts';
+import { type Packet, startProxy, type Proxy as TcpProxy } from '../support/proxy.ts';
 
 const impatient = { backOffMs: 20, backOffLimitMs: 100, stableMs: 500, keepaliveSeconds: 1, upWithinMs: 1_000 };
 const count = 300;

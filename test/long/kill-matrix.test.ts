@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type GitServer, startGitServer } from './support/git-server.ts';
+import { type GitServer, startGitServer } from '../support/git-server.ts';
 import {
   liveAll,
   type Point,
@@ -7,8 +7,8 @@ import {
   problemsWithFullDisk,
   type Result,
   type Row,
-} from './support/kill-matrix.ts';
-import type { Seen } from './support/whole-life.ts';
+} from '../support/kill-matrix.ts';
+import type { Seen } from '../support/whole-life.ts';
 
 /** `npm run kill-matrix` runs all of it; every day and in CI this part is enough to notice that something is wrong. */
 const isFull = process.env['KILL_MATRIX'] === 'full';

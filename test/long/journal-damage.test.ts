@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect } from 'vitest';
-import { readJournal } from '../agent/journal/journal.ts';
-import { type StateDir, journalTest as test } from './support/journal.ts';
-import { input, receipt } from './support/journal-entries.ts';
+import { readJournal } from '../../agent/journal/journal.ts';
+import { type StateDir, journalTest as test } from '../support/journal.ts';
+import { input, receipt } from '../support/journal-entries.ts';
 
 const started = { started: true, passedGates: ['instanceStarting'] };
 const activated = { ...started, activated: true };

@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe } from 'vitest';
-import { ownMember, shop } from '../agent/demo/story.ts';
-import { expect } from './support/current-test.ts';
-import { processesIn } from './support/hooks.ts';
-import { type Agent, type Life, lifeTest, statusEvents } from './support/life.ts';
-import { pluginText } from './support/plugins.ts';
-import { statusOf } from './support/status.ts';
+import { ownMember, shop } from '../../agent/demo/story.ts';
+import { expect } from '../support/current-test.ts';
+import { processesIn } from '../support/hooks.ts';
+import { type Agent, type Life, lifeTest, statusEvents } from '../support/life.ts';
+import { pluginText } from '../support/plugins.ts';
+import { statusOf } from '../support/status.ts';
 
 const soon = () => AbortSignal.timeout(20_000);
 const repository = {

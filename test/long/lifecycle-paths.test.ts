@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { type Facts, factsOf } from '../state/lifecycle/facts.ts';
+import { type Facts, factsOf } from '../../state/lifecycle/facts.ts';
 import {
   artifactUpdated,
   type Change,
@@ -12,7 +12,7 @@ import {
   runs,
   type Snapshot,
   told,
-} from './support/restartable-life.ts';
+} from '../support/restartable-life.ts';
 
 const started = 'InstanceStartedEvent';
 const activated = 'InstanceActivatedEvent';

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { ownMember, shop } from '../agent/demo/story.ts';
-import { bigTopology } from './support/big-topology.ts';
-import { startGitServer } from './support/git-server.ts';
-import { brokers, lifeTest, statusEvents } from './support/life.ts';
+import { ownMember, shop } from '../../agent/demo/story.ts';
+import { bigTopology } from '../support/big-topology.ts';
+import { startGitServer } from '../support/git-server.ts';
+import { brokers, lifeTest, statusEvents } from '../support/life.ts';
 
 const wholeLife = [
   'InstanceStartedEvent',

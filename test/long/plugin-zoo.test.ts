@@ -1,9 +1,9 @@
 import { chmod, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { expect } from './support/current-test.ts';
-import { processesIn } from './support/hooks.ts';
-import { pluginText, test } from './support/plugins.ts';
+import { expect } from '../support/current-test.ts';
+import { processesIn } from '../support/hooks.ts';
+import { pluginText, test } from '../support/plugins.ts';
 
 // Plugins nobody wants, each with what becomes of it: the outcome is right and in time, the agent's thread goes on, and
 // nothing is left running (the stage looks for that).

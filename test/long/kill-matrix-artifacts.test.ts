@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { commits, liveStory, releases, type Story } from './support/artifact-life.ts';
-import { type GitServer, startGitServer } from './support/git-server.ts';
+import { commits, liveStory, releases, type Story } from '../support/artifact-life.ts';
+import { type GitServer, startGitServer } from '../support/git-server.ts';
 
 /** One life: where its agent is killed. */
 type Row = { readonly story: Story; readonly name: string; readonly fault: string };

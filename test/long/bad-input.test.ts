@@ -1,11 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect } from 'vitest';
-import type { LogLine } from '../agent/demo/agent-process.ts';
-import type { Platform } from '../agent/demo/platform.ts';
-import { ownMember, shop } from '../agent/demo/story.ts';
-import { type EventName, subscriptions, topicOf } from '../state/messages/topics.ts';
-import { everythingWritten, expectEnd, heardAll, linesAbout } from './support/door.ts';
-import { type Agent, brokers, lifeTest, statusEvents } from './support/life.ts';
+import type { LogLine } from '../../agent/demo/agent-process.ts';
+import type { Platform } from '../../agent/demo/platform.ts';
+import { ownMember, shop } from '../../agent/demo/story.ts';
+import { type EventName, subscriptions, topicOf } from '../../state/messages/topics.ts';
+import { everythingWritten, expectEnd, heardAll, linesAbout } from '../support/door.ts';
+import { type Agent, brokers, lifeTest, statusEvents } from '../support/life.ts';
 
 const secret = 'SECRET-PAYLOAD';
 const wholeLife = [
@@ -50,7 +50,7 @@ const untilActive = [...untilCreated, complete('tenant'), 'application/signup/Co
 const untilActivated = [...untilActive, 'topology/MemberActivatedEvent'];
 
 /** Every event of our topics. */
-const received = readdirSync(new URL('samples', import.meta.url))
+const received = readdirSync(new URL('../samples', import.meta.url))
   .filter((file) => file.endsWith('Event.json'))
   .map((file) => topicOf(file.slice(0, -'.json'.length) as EventName))
   .filter((topic) => subscriptions.some(({ filter }) => topic.startsWith(filter.slice(0, -1))));

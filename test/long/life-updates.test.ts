@@ -2,10 +2,10 @@ import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { ownMember, shop } from '../agent/demo/story.ts';
-import { expect } from './support/current-test.ts';
-import { type GitServer, startGitServer, type TestRepository } from './support/git-server.ts';
-import { type Agent, type InstanceOptions, type Life, lifeTest } from './support/life.ts';
+import { ownMember, shop } from '../../agent/demo/story.ts';
+import { expect } from '../support/current-test.ts';
+import { type GitServer, startGitServer, type TestRepository } from '../support/git-server.ts';
+import { type Agent, type InstanceOptions, type Life, lifeTest } from '../support/life.ts';
 
 const account = { user: 'deploy', password: 's3cret-P@ss' };
 const updated = 'echo "updated $(cat $STRATOS_APPLICATION_PATH/index.html)" >> $TRACE';

@@ -4,12 +4,12 @@ import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createGit } from '../agent/artifacts/git/git.ts';
-import { removeDebris } from '../agent/artifacts/git/repository.ts';
-import { readDrift, restoreDrift } from '../agent/artifacts/local/drift.ts';
-import { placeCommit } from '../agent/artifacts/place/place.ts';
-import { createLog } from '../agent/log.ts';
-import { filesIn, writeFiles } from './support/artifacts.ts';
+import { createGit } from '../../agent/artifacts/git/git.ts';
+import { removeDebris } from '../../agent/artifacts/git/repository.ts';
+import { readDrift, restoreDrift } from '../../agent/artifacts/local/drift.ts';
+import { placeCommit } from '../../agent/artifacts/place/place.ts';
+import { createLog } from '../../agent/log.ts';
+import { filesIn, writeFiles } from '../support/artifacts.ts';
 import {
   cloneOf,
   commit,
@@ -20,7 +20,7 @@ import {
   look,
   type Place,
   type Site,
-} from './support/local-changes.ts';
+} from '../support/local-changes.ts';
 
 const log = createLog({ level: 'silent', pretty: false, colour: false });
 const large = 'theirs\n'.repeat(100_000);
@@ -165,7 +165,7 @@ async function lookOnce(
   { target, url }: Place,
   { order, during }: { order: string[][]; during: number },
 ) {
-  const program = join(import.meta.dirname, 'support/look-process.ts');
+  const program = join(import.meta.dirname, '../support/look-process.ts');
   const child = spawn(process.execPath, [program, work, target, url, `${during}`], {
     env: { ...process.env, ...Object.fromEntries(order) },
     stdio: ['ignore', 'ignore', 'inherit'],

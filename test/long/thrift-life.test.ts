@@ -1,15 +1,15 @@
 import { appendFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { ownMember, shop } from '../agent/demo/story.ts';
-import { type Authority, createAuthority, hasOpenssl } from './support/certificates.ts';
-import { expect, onTestFinished } from './support/current-test.ts';
-import { anyBroker, lifeTest } from './support/life.ts';
-import { freePort } from './support/mosquitto.ts';
-import { startProxy } from './support/proxy.ts';
-import { statusOf } from './support/status.ts';
-import { hasThrift, type ThriftServer } from './support/thrift-peer.ts';
-import { startThriftServer } from './support/thrift-server.ts';
+import { ownMember, shop } from '../../agent/demo/story.ts';
+import { type Authority, createAuthority, hasOpenssl } from '../support/certificates.ts';
+import { expect, onTestFinished } from '../support/current-test.ts';
+import { anyBroker, lifeTest } from '../support/life.ts';
+import { freePort } from '../support/mosquitto.ts';
+import { startProxy } from '../support/proxy.ts';
+import { statusOf } from '../support/status.ts';
+import { hasThrift, type ThriftServer } from '../support/thrift-peer.ts';
+import { startThriftServer } from '../support/thrift-server.ts';
 
 // Agents as processes, with CEP nodes and a monitoring server that speak only Thrift.
 
@@ -167,7 +167,7 @@ test('without receivers nothing of Thrift is loaded', async ({ life }) => {
 
 /** agent.conf of the samples, in the agent's own words. */
 function originals(): Record<string, string> {
-  const text = readFileSync(new URL('samples/agent.conf', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('../samples/agent.conf', import.meta.url), 'utf8');
   const pairs = [...text.matchAll(/^([\w.]+) *=(.*)$/gm)];
   return Object.fromEntries(pairs.map(([, key = '', value = '']) => [key, value.trim()]));
 }
