@@ -45,7 +45,7 @@ export type End = { readonly gaveUp: boolean; readonly lacked: string };
 
 /** What happens at a gate before it ends. */
 export type GateEvents = {
-  /** A hook asks to be asked again, with its reason. */
+  /** A hook asks to be asked again, or takes its time: with its reason, or what it is doing. */
   held(reason: string): void;
   /** An executable is through, and another one is next: not before this has returned. */
   passed(executable: string): void;

@@ -7,7 +7,7 @@ import type { Deployments } from './deployments.ts';
 import { publishStatistics } from './health/health.ts';
 import { createMeasure, type Measure } from './health/measure.ts';
 import { createReaders, type HealthReader, type Statistics } from './health/readers.ts';
-import type { GateStatus } from './hooks/gate.ts';
+import { createGateWords } from './hooks/gate-words.ts';
 import type { Hooks } from './hooks/hooks.ts';
 import type { World } from './lifecycle.ts';
 import type { Log } from './log.ts';
@@ -52,18 +52,26 @@ export function createWorld(parts: Parts): World {
       requests.topologyUntilAnswered(new AbortController().signal).catch((err) => log.debug({ err }, 'no answer'));
     },
     runGate: async ({ gate, attempt, passed, found, budgetMs }, on, signal) => {
-      const onStatus = ({ kind, text }: GateStatus) => (kind === 'held' ? on.held(text) : undefined);
+      using words = createGateWords(on.held);
       const onPassed = on.passed;
-      const options = { signal, onStatus, onPassed, attempt, passed, ...(budgetMs === undefined ? {} : { budgetMs }) };
-      if (gate === 'lvsInterface') return hooks.gate(gate, { virtualIp: config.hooks.lvsVirtualIp ?? '' }, options);
+      const options = {
+        signal,
+        onStatus: words.take,
+        onPassed,
+        attempt,
+        passed,
+        ...(budgetMs === undefined ? {} : { budgetMs }),
+      };
+      if (gate === 'lvsInterface')
+        return await hooks.gate(gate, { virtualIp: config.hooks.lvsVirtualIp ?? '' }, options);
       if (gate === 'volumeMount') {
-        return hooks.gate(gate, { persistenceMapping: config.hooks.persistenceMapping ?? '' }, options);
+        return await hooks.gate(gate, { persistenceMapping: config.hooks.persistenceMapping ?? '' }, options);
       }
       if (gate === 'artifactUpdating' || gate === 'artifactUpdated') {
         if (found === undefined) throw new Error(`${gate} without a deployment`);
-        return hooks.gate(gate, await deployments.hookInput(found, signal), options);
+        return await hooks.gate(gate, await deployments.hookInput(found, signal), options);
       }
-      return hooks.gate(gate, {}, options);
+      return await hooks.gate(gate, {}, options);
     },
     notifyActivated: () => hooks.notify('instanceActivated', {}),
     decide: (event) => outbox.post(letterOf(event, config)),

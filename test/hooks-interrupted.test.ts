@@ -40,6 +40,41 @@ test.runIf(process.getuid?.() === 0)('a folder that somebody else has made is no
   await rm(join(stage.temporaryFolder, folder), { recursive: true });
 });
 
+test('a hook over which the agent ends again and again is not run for ever', async ({ stage }) => {
+  await stage.script('startServers/10-fine', 'echo fine >> ../ran');
+  await stage.script('startServers/20-deadly', 'echo deadly >> ../ran');
+  const passed = ['startServers/10-fine'];
+  const start = (attempt: number) => {
+    const hooks = stage.hooks({ interrupted: ['startServers', 'clean'] });
+    return { hooks, outcome: hooks.gate('startServers', {}, { signal: never(), attempt, passed }) };
+  };
+
+  const fifth = await start(5).outcome;
+  const { hooks, outcome } = start(6);
+
+  expect(fifth).toEqual({ kind: 'passed' });
+  expect(await outcome).toMatchObject({
+    kind: 'blocked',
+    executable: 'startServers/20-deadly',
+    reason: expect.stringContaining('the agent ended while it ran, and this was attempt 5'),
+  });
+  expect(stage.logged('hook.blocked')).toMatchObject([{ code: 'HOOK_ENDS_AGENT' }]);
+  expect(stage.lines('ran')).toEqual(['deadly']);
+
+  const retried = await hooks.gate('startServers', {}, { signal: never(), attempt: 7, passed });
+  expect(retried).toEqual({ kind: 'passed' }); // an operator said so
+});
+
+test('whoever leaves passes such a hook over', async ({ stage }) => {
+  await stage.script('clean/10-deadly', 'echo deadly >> ../ran');
+  await stage.script('clean/20-fine', 'echo fine >> ../ran');
+
+  const outcome = await stage.hooks({ interrupted: ['clean'] }).gate('clean', {}, { signal: never(), attempt: 6 });
+
+  expect(outcome).toMatchObject({ kind: 'passed', degraded: expect.stringContaining('10-deadly') });
+  expect(stage.lines('ran')).toEqual(['fine']);
+});
+
 /** What a killed agent leaves: the folder of a run, as a real one was, and a process of ours in the place of the script. */
 async function interrupted(stage: Stage): Promise<{ folder: string; pid: number }> {
   await stage.script('drain/10-wait', 'until [ -e ../go ]; do sleep 0.02; done');

@@ -64,6 +64,20 @@ test('a plugin is told what a hook is told, and what it says is told to people',
   ]);
 });
 
+test('a reason is one line for people, and there always is one', async ({ stage }) => {
+  const reasons = ['Failed to connect: \r\n  no such unit\n\n(see journalctl)\n', ' \n'];
+  const ends = reasons.map((reason) =>
+    stage
+      .hooks({ plugins: [plugin('php-server', async () => ({ kind: 'veto', reason }))] })
+      .gate('startServers', {}, { signal: never() }),
+  );
+
+  expect(await Promise.all(ends)).toMatchObject([
+    { kind: 'blocked', reason: 'Failed to connect: no such unit (see journalctl)' },
+    { kind: 'blocked', reason: 'it gave no reason' },
+  ]);
+});
+
 test('one an interrupted attempt has been through is not asked again', async ({ stage }) => {
   const asked: string[] = [];
   const telling = (name: string) =>

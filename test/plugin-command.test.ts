@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hookInputSchema } from '../plugins/contract.ts';
 import { type Author, test } from './support/author.ts';
 import { expect } from './support/current-test.ts';
 
@@ -54,7 +55,10 @@ test.concurrent('a new executable is green at once, and runs', { timeout: limitM
   const args = ['plugin', 'run', 'artifactUpdated', '--plugin', 'warm/artifactUpdated/50-warm'];
   const run = await author.agent([...args, '--sample', 'warm/samples/artifactUpdated.json', '--attempt', '3']);
 
+  const schema = JSON.parse(readFileSync(join(folder, 'artifactUpdated.schema.json'), 'utf8'));
+
   expect(tests).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('ok - samples/artifactUpdated.json') });
+  expect(schema).toEqual(await hookInputSchema('artifactUpdated'));
   expect(checked).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('0 errors') });
   expect(run).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/✓ artifactUpdated\/50-warm {2}done/) });
   expect(run.stderr).toContain('attempt 3');

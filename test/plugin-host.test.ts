@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe } from 'vitest';
+import { checkHooks } from '../agent/hooks/check.ts';
 import { Secret } from '../state/secret.ts';
 import { expect } from './support/current-test.ts';
 import { metadataInMemory, pluginText, test } from './support/plugins.ts';
@@ -125,6 +126,19 @@ test('a plugin that ships is used when there is a section for it, and may be rep
   expect(host.list()).toMatchObject([
     { name: 'one', isShipped: true, version: 'ours' },
     { name: 'two', isShipped: false, version: 'theirs' },
+  ]);
+});
+
+test('who is to come after a plugin that ships, used or not, has made no mistake', async ({ stage }) => {
+  await stage.plugin('mine', `hooks: { clean: { run: () => {}, after: ['service', 'servce'] } },`);
+  const host = stage.host({ options: { 'log-publisher': { paths: '/var/log/app.log' } } });
+  await host.ready;
+
+  const problems = await checkHooks({ extensionsDir: join(stage.folder, 'extensions'), plugins: host });
+
+  expect(host.problems()).toEqual([]);
+  expect(problems.map(({ message }) => message)).toEqual([
+    'cannot run clean mine before or after servce: there is none',
   ]);
 });
 

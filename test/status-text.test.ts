@@ -94,7 +94,7 @@ const active: Status = {
     },
     {
       hook: 'memberActivated',
-      executable: 'memberActivated/90-warm',
+      executable: 'memberActivated warm',
       attempt: 2,
       end: 'failed',
       reason: 'not done within its time limit',
@@ -118,7 +118,7 @@ describe('the text', () => {
       '  ports     2 of 2   80 2 ms   443 2 ms   looked 2 h 14 min ago',
       '  health    sent 6 s ago   load 4 %   memory 37 %',
       '  hooks     startServers 10-php ok 812 ms   2 h 14 min ago',
-      '            memberActivated 90-warm failed 1 min   attempt 2   1 min 5 s ago   not done within its time limit',
+      '            memberActivated warm failed 1 min   attempt 2   1 min 5 s ago   not done within its time limit',
       '  recent    2026-03-03 09:52:11Z  artifact  placed 3f9c2ab (tenant 1)',
       '',
     ]);
@@ -228,7 +228,18 @@ describe('the judgement', () => {
       condition: 'blocked',
       why: 'startServers: no licence',
       who: 'person',
-      what: /^a person: look at what startServers said/,
+      what: /^a person: look at what startServers said .*; then `cartridge-agent gate retry startServers --reason TEXT`/,
+    },
+    {
+      summary: 'is held back by a hook of an update, which is no fault of the repository',
+      known: {
+        condition: { condition: 'blocked', message: 'artifactUpdating: no licence' },
+        notes: { 'artifacts of tenant 1': { condition: 'blocked', text: 'artifactUpdating: no licence' } },
+      },
+      condition: 'blocked',
+      why: 'artifactUpdating: no licence',
+      who: 'person',
+      what: /^a person: look at what artifactUpdating said .*`cartridge-agent gate retry artifactUpdating --reason TEXT`/,
     },
     {
       summary: 'has closed ports',

@@ -54,7 +54,7 @@ export function createAsking(options: {
     const startedAt = performance.now();
     const tell = (text: string) => onStatus?.({ kind: 'status', executable: runner.name, text });
     const limits = { ...limitsOf(question, options), signal };
-    const end = await runLimited(runner, { name, input, attempt, leftMs, onStatus: tell }, limits);
+    const end = forPeople(await runLimited(runner, { name, input, attempt, leftMs, onStatus: tell }, limits));
     const durationMs = Math.round(performance.now() - startedAt);
     if (end.kind !== 'cannotRun') {
       const log = options.log.child({ hook: name, executable: runner.name, attempt });
@@ -64,6 +64,13 @@ export function createAsking(options: {
     onRan({ hook: name, executable: runner.name, attempt, end: end.kind, reason, durationMs });
     return end;
   };
+}
+
+/** A reason becomes the message of the instance, which is one line; and what stderr has is handed on, also when it is empty. */
+function forPeople(end: Asked): Asked {
+  if (!('reason' in end)) return end;
+  const line = end.reason.trim().replace(/\s*[\r\n]\s*/g, ' ');
+  return { ...end, reason: line === '' ? 'it gave no reason' : line };
 }
 
 /** Drain and clean may take all the time there is, unless they say otherwise. */

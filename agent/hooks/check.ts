@@ -66,7 +66,9 @@ async function checkHook(name: HookName, options: Checked): Promise<AgentError[]
   const unusable = await Promise.all(executables.map(({ path }) => inspectExecutable(path).then(() => [], asProblem)));
   const runners = runnersOf(name, options);
   const { error } = orderRunners(name, runners);
-  const neighbours = unknownNames(runners).map(({ runner, unknown }) => new HookNeighbourError(runner, unknown));
+  const neighbours = unknownNames(runners, options.plugins?.optional).map(
+    ({ runner, unknown }) => new HookNeighbourError(runner, unknown),
+  );
   return [...unusable.flat(), ...(error === null ? [] : [error]), ...neighbours];
 }
 

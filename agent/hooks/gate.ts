@@ -44,6 +44,19 @@ export class HookFailedError extends AgentError {
   }
 }
 
+/** The agent has ended over it, again and again: an endless chain of restarts would take the instance down. */
+export class HookDeadlyError extends AgentError {
+  override readonly name = 'HookDeadlyError';
+  readonly code = 'HOOK_ENDS_AGENT';
+  readonly remedy =
+    'See in the log before each start of the agent how it ended, correct the hook, then have the gate retried.';
+
+  constructor(hook: string, executable: string, attempts: number) {
+    const message = `cannot run ${executable} once more: the agent ended while it ran, and this was attempt ${attempts}`;
+    super(message, { facts: { hook, executable, attempts } });
+  }
+}
+
 /** One gate, at one moment. */
 export type Gate = {
   readonly hook: string;

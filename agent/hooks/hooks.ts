@@ -10,7 +10,14 @@ import { checkHooks, HookNameError, HookNeighbourError } from './check.ts';
 import type { CommonValues } from './environment.ts';
 import { createExecutableRunners, type HookSettings } from './executable-runner.ts';
 import { HookFolderError } from './executables.ts';
-import { type GateOutcome, type GateStatus, type GateTiming, HookFailedError, passGate } from './gate.ts';
+import {
+  type GateOutcome,
+  type GateStatus,
+  type GateTiming,
+  HookDeadlyError,
+  HookFailedError,
+  passGate,
+} from './gate.ts';
 import { endInterrupted } from './interrupted.ts';
 import { createLookup } from './lookup.ts';
 import { createNotices } from './notices.ts';
@@ -54,6 +61,9 @@ export type Hooks = AsyncDisposable & {
   /** Ends what is running, and waits until it is gone. What scripts have left running stays. */
   close(): Promise<void>;
 };
+
+/** Attempts over which the agent may end: then they are taken for the cause. */
+const mostInterrupted = 5;
 
 const defaultTiming: HookTiming = {
   graceMs: 10_000,
@@ -116,7 +126,8 @@ export function createHooks(options: {
       if (!isLeaving) return unreadable(name, error);
     }
     const left = runners.filter((runner) => !passed.includes(runner.name));
-    if (untold.delete(name) && left[0] !== undefined) tellInterrupted(name, left[0], attempt - 1);
+    const ender = untold.delete(name) ? left[0] : undefined;
+    if (ender !== undefined) tellInterrupted(name, ender, attempt - 1);
     const passing = passGate({
       hook: name,
       runners: left,
@@ -126,6 +137,9 @@ export function createHooks(options: {
       timing,
       ask: async (runner, nth, leftMs) => {
         await unlessAborted(interrupted, joined);
+        if (runner === ender && attempt > mostInterrupted) {
+          return { kind: 'cannotRun', error: new HookDeadlyError(name, runner.name, attempt - 1) };
+        }
         return await ask({ name, input, runner, attempt: nth, leftMs, signal: joined, onStatus });
       },
       onStatus,

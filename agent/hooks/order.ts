@@ -31,9 +31,16 @@ export function orderRunners<Runner extends Ordered>(
   return { runners: merged(sorted, successors), error: null };
 }
 
-/** Names in `before` and `after` that nothing has which is run for this hook. */
-export function unknownNames(runners: readonly Ordered[]): { runner: string; unknown: string }[] {
-  const known = new Set(runners.flatMap(({ order }) => order.names));
+/**
+ * Names in `before` and `after` that nothing has which is run for this hook.
+ *
+ * @param optional - names that need not be there
+ */
+export function unknownNames(
+  runners: readonly Ordered[],
+  optional: readonly string[] = [],
+): { runner: string; unknown: string }[] {
+  const known = new Set([...runners.flatMap(({ order }) => order.names), ...optional]);
   return runners.flatMap(({ name, order }) =>
     [...order.before, ...order.after].filter((word) => !known.has(word)).map((unknown) => ({ runner: name, unknown })),
   );

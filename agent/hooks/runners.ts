@@ -67,7 +67,11 @@ export type Asked =
   | { readonly kind: 'cannotRun'; readonly error: AgentError };
 
 /** The runners of plugins, which a host has; asked for afresh each time. */
-export type RunnerSource = { runnersFor(hook: HookName): readonly Runner[] };
+export type RunnerSource = {
+  runnersFor(hook: HookName): readonly Runner[];
+  /** Names of plugins that may be used or not: who wants to come before or after one of them has made no mistake. */
+  readonly optional?: readonly string[];
+};
 
 /** Where a plugin stands among executables unless it says otherwise. */
 export const pluginNumber = 50;

@@ -10,13 +10,14 @@ import { artifactPath, checkNoLinks } from '../artifacts/paths.ts';
 import { createTurns } from '../artifacts/turns.ts';
 import type { Log } from '../log.ts';
 import { PluginCallError } from './failures.ts';
+import { heldBack } from './held-back.ts';
 import type { PluginHost } from './host.ts';
 import type { PluginCheckout, PluginCommit, WorkCall } from './take-over.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { type Wanted, wantedOf } from './wanted.ts';
 
 type Options = Parameters<typeof createArtifacts>[0] & {
-  readonly plugins: Pick<PluginHost, 'checkout' | 'commit'>;
+  readonly plugins: Pick<PluginHost, 'checkout' | 'commit' | 'problems'>;
   /** What an earlier run has left in place. */
   readonly inPlace: readonly Provenance[];
 };
@@ -29,11 +30,15 @@ type Options = Parameters<typeof createArtifacts>[0] & {
  */
 export function createPluggableArtifacts({ plugins, inPlace, ...options }: Options): Artifacts {
   const [checkout, commit] = [plugins.checkout(), plugins.commit()];
-  if (checkout === null && commit === null) return createArtifacts(options);
+  const placed = new Map(inPlace.filter(isInPlace).map(({ tenantId, commit: version }) => [tenantId, version]));
+  const lost =
+    checkout === null
+      ? plugins.problems().find(({ isConfiguration, lasting }) => !isConfiguration && lasting)
+      : undefined;
+  if (checkout === null && commit === null) return heldBack(createArtifacts(options), { ...options, placed, lost });
   // What git itself would commit, or take for drift, is the business of the plugin.
   const ofGit = commit === null ? options.config : { ...options.config, commitEnabled: false, drift: 'keep' as const };
-  const git = createArtifacts({ ...options, config: ofGit });
-  const placed = new Map(inPlace.filter(isInPlace).map(({ tenantId, commit: version }) => [tenantId, version]));
+  const git = heldBack(createArtifacts({ ...options, config: ofGit }), { ...options, placed, lost });
   return takenOver(git, { ...options, checkout, commit, placed });
 }
 

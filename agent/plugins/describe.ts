@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 import { isHookName, type Plugin, type PluginProblem, readPlugin } from '../../plugins/contract.ts';
+import { nearestOf } from '../../state/config/nearest.ts';
 import type { Complaint, Description, WorkerStart } from './messages.ts';
-import { valuesOf } from './options.ts';
+import { keysOf, valuesOf } from './options.ts';
 
 /** What is known of a plugin once it is loaded; `plugin` and `options` stay in its worker. */
 export type Described = {
@@ -58,13 +59,18 @@ async function parseOptions(
   }
   const { z } = await import('zod'); // only now: a plugin without options need not pay for it
   const parsed = await schema.safeParseAsync(valuesOf(start.options, schema, z.toJSONSchema));
-  return parsed.success ? { options: parsed.data, complaints: [] } : complain(lineOf(parsed.error));
+  if (parsed.success) return { options: parsed.data, complaints: [] };
+  return complain(lineOf(parsed.error, keysOf(schema, z.toJSONSchema)));
 }
 
-/** All that is wrong in one line: `port: expected number, received string; unknown key hots`. */
-function lineOf(error: z.ZodError): string {
+/** All that is wrong in one line: `port: expected number, received string; Unrecognized key: "hots", did you mean hosts?` */
+function lineOf(error: z.ZodError, known: readonly string[]): string {
   return error.issues
-    .map(({ path, message }) => (path.length === 0 ? message : `${path.map(String).join('.')}: ${message}`))
+    .map((issue) => {
+      if (issue.path.length > 0) return `${issue.path.map(String).join('.')}: ${issue.message}`;
+      const meant = issue.code === 'unrecognized_keys' ? issue.keys.flatMap((key) => nearestOf(key, known) ?? []) : [];
+      return meant.length === 0 ? issue.message : `${issue.message}, did you mean ${meant.join(', ')}?`;
+    })
     .join('; ');
 }
 

@@ -33,6 +33,8 @@ export type Discovery = {
 
 /** What belongs to a folder of JavaScript, and is no plugin. */
 const companions = ['node_modules', 'package.json', 'package-lock.json', 'tsconfig.json', 'README.md'];
+/** Who may write to a folder with it, may not remove or rename what others have there. @see chmod(1) */
+const stickyBit = 0o1000;
 const pluginName = /^[a-z0-9][a-z0-9_-]*$/i;
 
 /**
@@ -99,7 +101,8 @@ function inspect({ name, path }: Candidate, problems: PluginError[], found: Foun
   try {
     const isFolder = statSync(path).isDirectory();
     const file = realpathSync(isFolder ? entryOf(path) : path);
-    const writable = trustPath(isFolder ? realpathSync(path) : file, file).find(isWorldWritable);
+    const top = isFolder ? realpathSync(path) : file;
+    const writable = trustPath(top, file).find((one) => isWorldWritable(one) && !isKeptIn(one, top));
     if (writable !== undefined) problems.push(new PluginRefusedError(name, writable));
     else found.push({ name, path, url: pathToFileURL(file).href, folder: dirname(file), isShipped: false });
   } catch (cause) {
@@ -127,6 +130,12 @@ function trustPath(top: string, file: string): string[] {
   }
   const manifest = join(top, 'package.json');
   return existsSync(manifest) ? [...paths, manifest] : paths;
+}
+
+/** A folder such as /tmp: everybody may put something beside our plugin, but only we another one in its place. */
+function isKeptIn(folder: string, top: string): boolean {
+  const isOurs = (path: string) => [0, process.getuid?.()].includes(statSync(path).uid);
+  return folder === dirname(top) && (statSync(folder).mode & stickyBit) !== 0 && isOurs(folder) && isOurs(top);
 }
 
 function isWorldWritable(path: string): boolean {

@@ -155,3 +155,20 @@ export class PluginCallError extends PluginError {
     this.plugin = plugin;
   }
 }
+
+/** A plugin cannot be loaded, and git must not take over what it may have put in place. */
+export class PluginCheckoutLostError extends PluginError {
+  override readonly name = 'PluginCheckoutLostError';
+  readonly code = 'PLUGIN_CHECKOUT_LOST';
+  readonly remedy =
+    'Correct the plugin and start the agent again; to have git take over, remove the plugin and its section instead.';
+  readonly isConfiguration = false;
+  readonly plugin: string | null;
+
+  /** @param options - `cause`: why the plugin cannot be loaded */
+  constructor(path: string, options: { cause: PluginError }) {
+    const { plugin, message } = options.cause;
+    super(`cannot leave ${path} to git, which has not placed it: ${message}`, { ...options, facts: { plugin, path } });
+    this.plugin = plugin;
+  }
+}

@@ -43,6 +43,8 @@ export type PluginHost = AsyncDisposable & {
   problems(): readonly PluginError[];
   /** Those of plugins that are not off, by the name of the plugin. */
   runnersFor(hook: HookName): readonly Runner[];
+  /** The names of the plugins that ship, used or not. */
+  readonly optional: readonly string[];
   /** Null: nobody has taken it over. */
   checkout(): PluginCheckout | null;
   commit(): PluginCommit | null;
@@ -104,6 +106,7 @@ export function createPluginHost(options: {
     ready,
     problems: () => [...problems, ...reports.values()],
     runnersFor,
+    optional: discovery.shippedNames,
     checkout,
     commit,
     list,

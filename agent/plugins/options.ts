@@ -37,6 +37,12 @@ export function valuesOf(
   return Object.fromEntries(entries);
 }
 
+/** The keys a section may have, as far as its schema names them. */
+export function keysOf(schema: z.ZodType, toJSONSchema: typeof z.toJSONSchema): string[] {
+  const root = toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Shape;
+  return alternatives(root, root).flatMap(({ properties = {} }) => Object.keys(properties));
+}
+
 function propertyOf(shape: Shape, key: string, root: Shape): Shape {
   const found = alternatives(shape, root).flatMap(({ properties, additionalProperties }) => {
     if (properties !== undefined && Object.hasOwn(properties, key)) return [properties[key] ?? {}];

@@ -49,5 +49,5 @@ function taskOf<Name extends HookName>(hook: Name, { input, attempt }: RunnerCal
 function askedOf(hook: HookName, ended: Ended, clean: (text: string) => string): Asked {
   if ('failed' in ended) return { kind: 'failed', reason: ended.failed };
   const said = readVerdict(hook, ended.value ?? undefined);
-  return 'reason' in said ? { ...said, reason: clean(said.reason.slice(0, textLimit)) } : said;
+  return 'reason' in said ? { ...said, reason: clean(said.reason.slice(0, 10 * textLimit)).slice(0, textLimit) } : said;
 }

@@ -8,17 +8,19 @@ import { PluginMissingError } from './failures.ts';
 export function findUsedPlugins(
   pluginsDir: string,
   { sections, shippedIn = shippedFolder() }: { sections: ReadonlyMap<string, unknown>; shippedIn: string | undefined },
-): Discovery {
+): Discovery & { readonly shippedNames: readonly string[] } {
   const { found, problems, others } = findPlugins(pluginsDir);
   const named = (name: string) =>
     found.some((own) => own.name === name) || problems.some(({ plugin }) => plugin === name);
-  const shipped = sections.size === 0 ? [] : shippedPlugins(shippedIn);
+  const shipped = shippedPlugins(shippedIn);
+  const shippedNames = shipped.map(({ name }) => name);
   const used = [...found, ...shipped.filter(({ name }) => sections.has(name) && !named(name))];
-  const known = [...used, ...shipped].map(({ name }) => name);
+  const known = [...used.map(({ name }) => name), ...shippedNames];
   const isFolderUntold = problems.some(({ plugin, isConfiguration }) => plugin === null && !isConfiguration);
   const missing = [...sections.keys()].filter((name) => !known.includes(name) && !named(name));
   const missed = missing.map((name) => new PluginMissingError(name, { pluginsDir, nearest: nearestOf(name, known) }));
-  return { found: used.toSorted(byName), problems: [...problems, ...(isFolderUntold ? [] : missed)], others };
+  const told = [...problems, ...(isFolderUntold ? [] : missed)];
+  return { found: used.toSorted(byName), problems: told, others, shippedNames };
 }
 
 /** What was wrong there, and what is none. */

@@ -77,7 +77,7 @@ function contractProblems(contract: unknown): PluginProblem[] {
   if (contract === undefined) return [problem('contract', 'missing', write)];
   if (!isCount(contract)) return [problem('contract', 'not the number of a contract', write)];
   const wrong = `this agent knows contract ${contractVersion}, the plugin is written for ${contract}`;
-  return [problem('contract', wrong, 'install a plugin and an agent that fit together')];
+  return [problem('contract', wrong, `${write} once it keeps to that, or install an agent that knows ${contract}`)];
 }
 
 function hooksProblems(value: unknown): PluginProblem[] {

@@ -55,7 +55,11 @@ export const obsolete = vocabulary.createStateConfig({
 
 /** Leaving must always be possible: what `drain` and `clean` come to is recorded and passed over. */
 function leavingGate(gate: 'drain' | 'clean', target: string) {
-  const through = { target, actions: { type: 'endGate', params: { gate } } } as const;
+  const actions = [
+    { type: 'clearNote', params: { about: gate } } as const,
+    { type: 'endGate', params: { gate } } as const,
+  ];
+  const through = { target, actions };
   return vocabulary.createStateConfig({
     initial: 'asking',
     states: {

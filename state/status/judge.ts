@@ -82,7 +82,8 @@ function nextOf(known: Known, condition: StatusCondition): Judgement['next'] {
 /** A note says what is wrong; what helps depends on what it is about. */
 function personDoes(known: Known, condition: 'blocked' | 'degraded'): string {
   const [about, note] = Object.entries(known.notes).find(([, each]) => each.condition === condition) ?? ['', null];
-  if (about.startsWith(artifactsOf)) return artifactRemedy(artifactIn(known, about));
+  const gate = note?.condition === 'blocked' ? /^artifactUpdat(?:ing|ed)(?=: )/.exec(note.text)?.[0] : undefined;
+  if (about.startsWith(artifactsOf)) return gate ? gateRemedy(gate) : artifactRemedy(artifactIn(known, about));
   if (about === 'ports') return portsRemedy(known.ports?.ports ?? []);
   if (about === 'member') return 'see in the cloud controller why it forgot this member; the agent keeps it serving';
   if (about.startsWith('overdue ')) return 'see below';
@@ -91,7 +92,15 @@ function personDoes(known: Known, condition: 'blocked' | 'degraded'): string {
   const remedy = Object.hasOwn(remedies, about) ? remedies[about] : undefined;
   if (remedy !== undefined) return remedy;
   if (note === null) return 'look at the log of the agent';
-  return `look at what ${about} said in the log, and correct its script or what it complains about`;
+  return condition === 'blocked' ? gateRemedy(about) : hookRemedy(about);
+}
+
+function hookRemedy(hook: string): string {
+  return `look at what ${hook} said in the log, and correct it or what it complains about`;
+}
+
+function gateRemedy(gate: string): string {
+  return `${hookRemedy(gate)}; then \`cartridge-agent gate retry ${gate} --reason TEXT\`, or \`gate skip\``;
 }
 
 const aboutLink = 'link';

@@ -168,7 +168,7 @@ function thriftLines(thrift: Status['thrift']): string[] {
 }
 
 function hookLine({ hook, executable, end, reason, durationMs, attempt, agoMs }: StatusHook): string {
-  const name = executable.startsWith(`${hook}/`) ? executable.slice(hook.length + 1) : executable;
+  const name = /^[/ ]/.test(executable.slice(hook.length)) ? executable.slice(hook.length + 1) : executable;
   const word = end === 'done' ? 'ok' : end === 'cannotRun' ? 'cannot run' : end;
   const again = attempt > 1 ? [`attempt ${attempt}`] : [];
   const said = reason === null ? [] : [reason];

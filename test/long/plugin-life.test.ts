@@ -86,6 +86,44 @@ describe.concurrent('an agent with plugins', () => {
     },
   );
 
+  lifeTest('leaves nothing to git that a plugin has placed, if that cannot be loaded any more', async ({ life }) => {
+    await putPlugin(
+      life,
+      'svn',
+      versions(join(life.folder, 'version'), join(life.folder, 'trace'), life.applicationPath),
+    );
+    await writeFile(join(life.folder, 'version'), 'r1');
+    const url = 'http://127.0.0.1:1/shop.git';
+    const platform = await life.platform({
+      members: [ownMember('Initialized')],
+      repositories: [{ ...repository, url }],
+    });
+    const options = { params: { REPO_URL: url }, conf: { 'artifact.clone.interval': '1' } };
+    const first = await life.agent(options);
+    await platform.waitFor('InstanceActivatedEvent');
+    process.kill(first.pid, 'SIGKILL');
+    await first.exited;
+    await put(life, 'svn.ts', 'export default {{{');
+
+    const agent = await life.agent(options);
+    await agent.entered('active', soon());
+    await platform.artifactUpdated();
+    const failed = await agent.logged(({ event }) => event === 'artifact.failed');
+    const { condition, why } = await statusOf(join(life.folder, 'state'));
+    await platform.cleanupMember();
+
+    expect(await agent.exited).toBe(0);
+    expect(failed).toMatchObject({
+      code: 'PLUGIN_CHECKOUT_LOST',
+      remedy: expect.stringContaining('Correct the plugin'),
+    });
+    expect({ condition, why: why.join() }).toEqual({
+      condition: 'degraded',
+      why: expect.stringMatching(/cannot leave .* to git, which has not placed it: cannot load plugin svn: /),
+    });
+    expect(readFileSync(join(life.applicationPath, 'page.html'), 'utf8')).toBe('r1');
+  });
+
   lifeTest(
     'that is killed while a hook of one runs says so, ends what is left of it and runs it again',
     async ({ life }) => {
@@ -133,6 +171,7 @@ describe.concurrent('an agent with plugins', () => {
       'Correct section [plugin ports] of agent.conf.',
       'cannot find plugin git-tow, did you mean git-two?',
       'cannot use plugin old: contract: this agent knows contract 1, the plugin is written for 2',
+      'In the plugin, write contract: 1 once it keeps to that, or install an agent that knows 2.',
       'cannot use more than one plugin taking over checkout: git-one, git-two',
       'cannot order what is run for clean: first before second before first',
       'artifact.verify: cannot be kept: plugin git-one has taken over checkout from git',
@@ -234,16 +273,20 @@ const wholeLife: PluginParts = {
   void ({`,
 };
 
-function versions(version: string, trace: string): PluginParts {
+function versions(version: string, trace: string, path?: string): PluginParts {
+  const write =
+    path === undefined
+      ? ''
+      : `mkdirSync('${path}', { recursive: true }); writeFileSync('${path}/page.html', newCommit);`;
   return {
-    before: `import { readFileSync } from 'node:fs'; const say = (line: string) => appendFileSync('${trace}', line + '\\n');`,
+    before: `import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'; const say = (line: string) => appendFileSync('${trace}', line + '\\n');`,
     body: `checkout: {
       async fetch(_context, { oldCommit }) {
         const newCommit = readFileSync('${version}', 'utf8');
         say(oldCommit + ' ' + newCommit);
         return { newCommit, changedPaths: ['page.html'] };
       },
-      async place(_context, { newCommit }) { say('place ' + newCommit); },
+      async place(_context, { newCommit }) { say('place ' + newCommit); ${write} },
     },`,
   };
 }

@@ -338,7 +338,7 @@ describe('at start', () => {
       'PLUGIN_INVALID cannot use plugin old: contract: this agent knows contract 1, the plugin is written for 2',
       'PLUGIN_INVALID cannot use plugin optionless: it has no options, but its section has a',
       'PLUGIN_INVALID cannot use plugin options: port: Invalid input: expected number, received string; ' +
-        'hosts: Invalid input: expected array, received undefined; Unrecognized key: "hots"',
+        'hosts: Invalid input: expected array, received undefined; Unrecognized key: "hots", did you mean hosts?',
       'PLUGIN_INVALID cannot use plugin renamed: it calls itself other',
       'PLUGIN_NOT_FOUND cannot find plugin git-tow, did you mean git-two?',
     ]);
@@ -426,6 +426,33 @@ describe('at start', () => {
     expect(open.list()).toEqual([]);
     expect(stage.lines('ran')).toEqual([]);
     await chmod(stage.pluginsDir, 0o755);
+  });
+
+  test('a plugin in a sticky folder is accepted by its link: nobody can replace what is ours', async ({ stage }) => {
+    const sticky = join(stage.folder, 'sticky');
+    await stage.file('../sticky/kept.ts', pluginText('kept', ''));
+    await stage.file('../sticky/folder/package.json', '{}');
+    await stage.file('../sticky/folder/index.ts', pluginText('folder', ''));
+    for (const name of ['kept.ts', 'folder']) await symlink(join(sticky, name), join(stage.pluginsDir, name));
+    await chmod(sticky, 0o1777);
+    const host = stage.host();
+    await host.ready;
+
+    expect(host.problems()).toEqual([]);
+    expect(host.list().map(({ name }) => name)).toEqual(['folder', 'kept']);
+
+    await chmod(join(sticky, 'folder'), 0o1777); // here a file may be put beside ours, and be imported
+    const careless = stage.host();
+    await careless.ready;
+    expect(careless.problems()).toMatchObject([{ code: 'PLUGIN_REFUSED', facts: { path: join(sticky, 'folder') } }]);
+
+    await chmod(sticky, 0o777);
+    const open = stage.host();
+    await open.ready;
+    expect(open.problems()).toMatchObject([
+      { code: 'PLUGIN_REFUSED', plugin: 'folder' },
+      { code: 'PLUGIN_REFUSED', plugin: 'kept', facts: { path: sticky } },
+    ]);
   });
 
   test('a host that is closed at once leaves nothing running', async ({ stage }) => {

@@ -9,7 +9,7 @@ import type { HookSettings } from '../../agent/hooks/executable-runner.ts';
 import { createHooks, type Hooks, type HookTiming } from '../../agent/hooks/hooks.ts';
 import type { Runner } from '../../agent/hooks/runners.ts';
 import { createLog } from '../../agent/log.ts';
-import type { HookInstance, HookName } from '../../plugins/contract.ts';
+import type { GateName, HookInstance, HookName } from '../../plugins/contract.ts';
 import { expect } from './current-test.ts';
 
 export const instance: HookInstance = {
@@ -44,6 +44,7 @@ export const settings = {
 /** What is not as usual; `plugins`: stand-ins for what a host of plugins has to be run. */
 export type StageConfig = Partial<HookSettings> & {
   readonly plugins?: readonly { readonly hook: HookName; readonly runner: Runner }[];
+  readonly interrupted?: readonly GateName[];
   readonly onRan?: (run: RanHook) => void;
 };
 
@@ -85,12 +86,17 @@ export const test = base.extend<{ stage: Stage }>({
         await writeFile(path, body.startsWith('#!') ? body : `#!/bin/sh\n${body}\n`);
         await chmod(path, mode);
       },
-      hooks({ plugins = [], onRan = () => {}, ...config } = {}, timing = {}, elsewhere = temporaryFolder) {
+      hooks(
+        { plugins = [], interrupted = [], onRan = () => {}, ...config } = {},
+        timing = {},
+        elsewhere = temporaryFolder,
+      ) {
         const quick = { graceMs: 200, retryDelaysMs: [10, 20, 30], holdDelayMs: 20, holdLimitMs: 10_000 };
         const hooks = createHooks({
           config: { ...settings, extensionsDir, ...config },
           instance,
           plugins: { runnersFor: (hook) => plugins.flatMap((it) => (it.hook === hook ? [it.runner] : [])) },
+          interrupted,
           onRan,
           log,
           environment: process.env,

@@ -1,10 +1,11 @@
-import { type HookName, hooks, sampleDocument } from '../../../plugins/contract.ts';
+import { type HookName, hookInputSchema, hooks, sampleDocument } from '../../../plugins/contract.ts';
 import { gitignore, json, type NewFile, packageJson } from './template.ts';
 
 const script = (hook: HookName, path: string) => `#!/bin/sh
 # ${hook}: ${hooks[hook].when}.
-# stdin has one JSON document (samples/ has some). What this prints is log; the exit code says how it ended:
-# 0 done${hooks[hook].kind === 'gate' ? ', 75 not yet, ask again' : ''}, anything else failed. fd 3 takes JSON lines for people: {"status": "..."}.
+# stdin has one JSON document: samples/ has some, ${hook}.schema.json says what is in it. What this prints is log.
+# The exit code says how it ended: 0 done${hooks[hook].kind === 'gate' ? ', 75 not yet, ask again' : ''}, anything else failed.
+# fd 3 takes JSON lines for people: {"status": "..."}.
 set -eu
 
 input=$(cat)
@@ -58,6 +59,7 @@ export async function scriptFiles(name: string, hook: HookName): Promise<NewFile
     { path, text: script(hook, path), isExecutable: true },
     { path: 'test.sh', text: test(hook, path), isExecutable: true },
     { path: `samples/${hook}.json`, text: json(await sampleDocument(hook)) },
+    { path: `${hook}.schema.json`, text: json(await hookInputSchema(hook)) },
     gitignore,
   ];
 }
