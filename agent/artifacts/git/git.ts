@@ -113,6 +113,8 @@ function prepare(environment: Record<string, string>, call: GitCall, onFailure: 
     .outputHandler((_command, stdout, stderr) => {
       // The only listener so far is the one that keeps everything until the end.
       if (call.onOutput !== undefined) stdout.removeAllListeners('data').on('data', call.onOutput);
+      // simple-git waits another 50 ms for a git that has said nothing, which is what most of ours do.
+      stderr.once('end', () => stderr.emit('data', Buffer.alloc(0)));
       stderr.on('data', (chunk: Buffer) => {
         const text = chunk.toString('utf8');
         call.onMessage?.(text);
