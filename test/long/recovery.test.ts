@@ -3,10 +3,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe } from 'vitest';
-import { ownMember } from '../agent/demo/story.ts';
-import { expect, onTestFinished } from './support/current-test.ts';
-import { type Agent, anyBroker, lifeTest, statusEvents } from './support/life.ts';
-import { startProxy } from './support/proxy.ts';
+import { ownMember } from '../../agent/demo/story.ts';
+import { expect, onTestFinished } from '../support/current-test.ts';
+import { type Agent, anyBroker, lifeTest, statusEvents } from '../support/life.ts';
+import { startProxy } from '../support/proxy.ts';
 
 const traced = (script: string) => `echo "${script} $CARTRIDGE_ATTEMPT" >> $TRACE`;
 const startHooks = {

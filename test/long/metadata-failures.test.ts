@@ -4,12 +4,12 @@ import { createServer as createTlsServer } from 'node:https';
 import { createServer } from 'node:net';
 import { inspect, promisify } from 'node:util';
 import { describe, test as plainTest } from 'vitest';
-import { createMetadataClient, type MetadataParts, type MetadataService } from '../agent/metadata/client.ts';
-import { Secret } from '../state/secret.ts';
-import { createAuthority, hasOpenssl } from './support/certificates.ts';
-import { expect } from './support/current-test.ts';
-import { type RecordedLog, recordedLog } from './support/link.ts';
-import { type Fault, type MetadataServer, startMetadataServer, tokenFor } from './support/metadata-server.ts';
+import { createMetadataClient, type MetadataParts, type MetadataService } from '../../agent/metadata/client.ts';
+import { Secret } from '../../state/secret.ts';
+import { createAuthority, hasOpenssl } from '../support/certificates.ts';
+import { expect } from '../support/current-test.ts';
+import { type RecordedLog, recordedLog } from '../support/link.ts';
+import { type Fault, type MetadataServer, startMetadataServer, tokenFor } from '../support/metadata-server.ts';
 
 const execute = promisify(execFile);
 const platformToken = tokenFor('shop-app');
@@ -312,8 +312,8 @@ describe.runIf(hasOpenssl)('over https', () => {
 async function readInAnotherProcess(url: string, env: Record<string, string>): Promise<unknown> {
   const from = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
   const script = `
-    import { createMetadataClient } from ${from('../agent/metadata/client.ts')};
-    import { Secret } from ${from('../state/secret.ts')};
+    import { createMetadataClient } from ${from('../../agent/metadata/client.ts')};
+    import { Secret } from ${from('../../state/secret.ts')};
     const signal = new AbortController().signal;
     const options = { url: '${url}', token: new Secret('${platformToken}'), applicationId: 'shop-app' };
     const metadata = createMetadataClient(options, { signal, log: { debug() {} } });

@@ -3,12 +3,12 @@ import { cp, lstat, lutimes, mkdir, mkdtemp, readdir, readlink, realpath, rm, sy
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
-import { backUp } from '../agent/artifacts/files/backup.ts';
-import { finishRemoval, removeContent } from '../agent/artifacts/files/remove.ts';
-import { removeStagings } from '../agent/artifacts/files/staging.ts';
-import { failureOf, filesIn, never, writeFiles } from './support/artifacts.ts';
-import { mayMount } from './support/disk.ts';
-import { cloneTo, pointsOf, type Site, serve, siteTest as test, work } from './support/releases.ts';
+import { backUp } from '../../agent/artifacts/files/backup.ts';
+import { finishRemoval, removeContent } from '../../agent/artifacts/files/remove.ts';
+import { removeStagings } from '../../agent/artifacts/files/staging.ts';
+import { failureOf, filesIn, never, writeFiles } from '../support/artifacts.ts';
+import { mayMount } from '../support/disk.ts';
+import { cloneTo, pointsOf, type Site, serve, siteTest as test, work } from '../support/releases.ts';
 
 const execute = promisify(execFile);
 const old = { 'index.html': 'old', 'lib/deep/a.txt': 'a' };

@@ -2,12 +2,21 @@ import { execFileSync } from 'node:child_process';
 import { chmod, chown, lstat, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { createGit } from '../agent/artifacts/git/git.ts';
-import { readDrift } from '../agent/artifacts/local/drift.ts';
-import { failureOf, filesIn, writeFiles } from './support/artifacts.ts';
-import { startGitServer } from './support/git-server.ts';
-import { bringToRemote, cloneOf, commit, fetch, gitIn, leftoversIn, look, type Site } from './support/local-changes.ts';
-import { siteTest as test } from './support/site.ts';
+import { createGit } from '../../agent/artifacts/git/git.ts';
+import { readDrift } from '../../agent/artifacts/local/drift.ts';
+import { failureOf, filesIn, writeFiles } from '../support/artifacts.ts';
+import { startGitServer } from '../support/git-server.ts';
+import {
+  bringToRemote,
+  cloneOf,
+  commit,
+  fetch,
+  gitIn,
+  leftoversIn,
+  look,
+  type Site,
+} from '../support/local-changes.ts';
+import { siteTest as test } from '../support/site.ts';
 
 test('commits what was changed, added and removed, and pushes it, touching no file', async ({ site }) => {
   const { target } = site.place;
@@ -274,7 +283,7 @@ test.runIf(process.getuid?.() === 0)('leaves out what it may not read, and bring
   for (const name of ['lib/a.txt', 'lib/session', 'lost+found']) await chown(join(target, name), 0, 0);
   for (const name of ['lib/a.txt', 'lib/session']) await chmod(join(target, name), 0o600);
 
-  const program = join(import.meta.dirname, 'support/look-process.ts');
+  const program = join(import.meta.dirname, '../support/look-process.ts');
   const identity = { uid: 65_534, gid: 65_534, env: { PATH: process.env['PATH'], HOME: site.folder } };
   execFileSync(process.execPath, [program, 'commit', target, url], identity);
 

@@ -11,8 +11,8 @@ import {
   never,
   instanceTest as test,
   writeFiles,
-} from './support/artifacts.ts';
-import { startGitServer } from './support/git-server.ts';
+} from '../support/artifacts.ts';
+import { startGitServer } from '../support/git-server.ts';
 
 const big = 4_000_000;
 /** For what needs git to get going, on a machine that has other work. */

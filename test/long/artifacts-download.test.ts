@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { download } from '../agent/artifacts/download/download.ts';
-import { ArtifactCloneError, isDamage } from '../agent/artifacts/failures.ts';
-import { checkedRefName } from '../agent/artifacts/git/ref-name.ts';
-import { configure } from '../agent/artifacts/git/repository.ts';
-import { failureOf } from './support/artifacts.ts';
-import { everything, look, downloadTest as test } from './support/downloads.ts';
-import { startGitServer } from './support/git-server.ts';
+import { download } from '../../agent/artifacts/download/download.ts';
+import { ArtifactCloneError, isDamage } from '../../agent/artifacts/failures.ts';
+import { checkedRefName } from '../../agent/artifacts/git/ref-name.ts';
+import { configure } from '../../agent/artifacts/git/repository.ts';
+import { failureOf } from '../support/artifacts.ts';
+import { everything, look, downloadTest as test } from '../support/downloads.ts';
+import { startGitServer } from '../support/git-server.ts';
 
 test('without a name, what the remote calls HEAD comes', async ({ stage: { clone, firstCommit } }) => {
   const downloaded = await download(clone, everything);

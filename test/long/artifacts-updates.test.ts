@@ -3,7 +3,7 @@ import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
-import { deploy, filesIn, never, instanceTest as test, writeFiles } from './support/artifacts.ts';
+import { deploy, filesIn, never, instanceTest as test, writeFiles } from '../support/artifacts.ts';
 
 const execute = promisify(execFile);
 

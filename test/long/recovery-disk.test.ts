@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { ownMember } from '../agent/demo/story.ts';
-import { readJournal } from '../agent/journal/journal.ts';
-import { expect, onTestFinished } from './support/current-test.ts';
-import { type Agent, lifeTest, statusEvents } from './support/life.ts';
+import { ownMember } from '../../agent/demo/story.ts';
+import { readJournal } from '../../agent/journal/journal.ts';
+import { expect, onTestFinished } from '../support/current-test.ts';
+import { type Agent, lifeTest, statusEvents } from '../support/life.ts';
 
 const leaving = ['InstanceMaintenanceModeEvent', 'InstanceReadyToShutdownEvent'];
 const soon = () => AbortSignal.timeout(20_000);

@@ -1,12 +1,12 @@
 import { chmod, cp, lstat, mkdir, readlink, rm, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { readDrift, restoreDrift } from '../agent/artifacts/local/drift.ts';
-import { placeCommit } from '../agent/artifacts/place/place.ts';
-import { createLog } from '../agent/log.ts';
-import { filesIn, writeFiles } from './support/artifacts.ts';
-import { cloneOf, fetch, gitIn, leftoversIn, look } from './support/local-changes.ts';
-import { siteTest as test } from './support/site.ts';
+import { readDrift, restoreDrift } from '../../agent/artifacts/local/drift.ts';
+import { placeCommit } from '../../agent/artifacts/place/place.ts';
+import { createLog } from '../../agent/log.ts';
+import { filesIn, writeFiles } from '../support/artifacts.ts';
+import { cloneOf, fetch, gitIn, leftoversIn, look } from '../support/local-changes.ts';
+import { siteTest as test } from '../support/site.ts';
 
 const log = createLog({ level: 'silent', pretty: false, colour: false });
 const first = { 'index.html': 'first', 'lib/a.txt': 'a', 'lib/b.txt': 'b', 'run.sh': '#!/bin/sh\n' };

@@ -1,10 +1,10 @@
-import { encryptPassword } from '../agent/demo/manager.ts';
-import type { Platform } from '../agent/demo/platform.ts';
-import { neighbours, ownMember, shop } from '../agent/demo/story.ts';
-import { expect } from './support/current-test.ts';
-import { everythingWritten, expectEnd, heardAll, linesAbout, type Raw } from './support/door.ts';
-import { startGitServer } from './support/git-server.ts';
-import { type Agent, lifeTest, statusEvents } from './support/life.ts';
+import { encryptPassword } from '../../agent/demo/manager.ts';
+import type { Platform } from '../../agent/demo/platform.ts';
+import { neighbours, ownMember, shop } from '../../agent/demo/story.ts';
+import { expect } from '../support/current-test.ts';
+import { everythingWritten, expectEnd, heardAll, linesAbout, type Raw } from '../support/door.ts';
+import { startGitServer } from '../support/git-server.ts';
+import { type Agent, lifeTest, statusEvents } from '../support/life.ts';
 
 const secret = 'SECRET-PAYLOAD';
 const wholeLife = [

@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { type Journal, readJournal } from '../agent/journal/journal.ts';
-import { diskTest, fill, mayMount } from './support/disk.ts';
-import { journalTest, type StateDir } from './support/journal.ts';
-import { input, receipt } from './support/journal-entries.ts';
+import { type Journal, readJournal } from '../../agent/journal/journal.ts';
+import { diskTest, fill, mayMount } from '../support/disk.ts';
+import { journalTest, type StateDir } from '../support/journal.ts';
+import { input, receipt } from '../support/journal-entries.ts';
 
-const program = new URL('./support/journal-writer.ts', import.meta.url).pathname;
+const program = new URL('../support/journal-writer.ts', import.meta.url).pathname;
 const isRoot = process.getuid?.() === 0;
 
 describe.skipIf(!mayMount)('a full disk', () => {

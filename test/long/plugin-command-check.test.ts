@@ -1,5 +1,5 @@
-import { type Author, test } from './support/author.ts';
-import { expect } from './support/current-test.ts';
+import { type Author, test } from '../support/author.ts';
+import { expect } from '../support/current-test.ts';
 
 const limitMs = 60_000;
 

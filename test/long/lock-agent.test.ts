@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ownMember } from '../agent/demo/story.ts';
-import { expect } from './support/current-test.ts';
-import { type Life, lifeTest as test } from './support/life.ts';
+import { ownMember } from '../../agent/demo/story.ts';
+import { expect } from '../support/current-test.ts';
+import { type Life, lifeTest as test } from '../support/life.ts';
 
-const program = new URL('../agent/main.ts', import.meta.url).pathname;
+const program = new URL('../../agent/main.ts', import.meta.url).pathname;
 const soon = () => AbortSignal.timeout(20_000);
 /** The agent looks after its lock every 5 s. */
 const lookMs = 10_000;

@@ -3,13 +3,13 @@ import { lstat, mkdir, readdir, readFile, readlink, rm, stat, symlink, writeFile
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
-import { flushTree } from '../agent/artifacts/files/durable.ts';
-import { leaveReleases } from '../agent/artifacts/releases/release-leave.ts';
-import { openReleases } from '../agent/artifacts/releases/releases.ts';
-import { checkPossible } from '../agent/artifacts/releases/releases-possible.ts';
-import { failureOf, filesIn, never, writeFiles } from './support/artifacts.ts';
-import { mayMount } from './support/disk.ts';
-import { cloneTo, open, serve, siteTest as test } from './support/releases.ts';
+import { flushTree } from '../../agent/artifacts/files/durable.ts';
+import { leaveReleases } from '../../agent/artifacts/releases/release-leave.ts';
+import { openReleases } from '../../agent/artifacts/releases/releases.ts';
+import { checkPossible } from '../../agent/artifacts/releases/releases-possible.ts';
+import { failureOf, filesIn, never, writeFiles } from '../support/artifacts.ts';
+import { mayMount } from '../support/disk.ts';
+import { cloneTo, open, serve, siteTest as test } from '../support/releases.ts';
 
 const execute = promisify(execFile);
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, onTestFinished } from 'vitest';
-import type { Platform } from '../agent/demo/platform.ts';
-import { ownMember, shop } from '../agent/demo/story.ts';
-import { startGitServer } from './support/git-server.ts';
-import { type Agent, type Life, lifeTest, statusEvents } from './support/life.ts';
-import { startProxy } from './support/proxy.ts';
+import type { Platform } from '../../agent/demo/platform.ts';
+import { ownMember, shop } from '../../agent/demo/story.ts';
+import { startGitServer } from '../support/git-server.ts';
+import { type Agent, type Life, lifeTest, statusEvents } from '../support/life.ts';
+import { startProxy } from '../support/proxy.ts';
 
 /** An agent in the state it shall be stopped in, and the platform that must not hear of it; null where it cannot. */
 type Stage = { readonly agent: Agent; readonly platform: Platform | null };

@@ -3,9 +3,9 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, statSync, writeFileSync 
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { askAgent } from '../agent/asks.ts';
-import { StateDirTakenError } from '../agent/lock.ts';
-import { lockTest as test } from './support/lock.ts';
+import { askAgent } from '../../agent/asks.ts';
+import { StateDirTakenError } from '../../agent/lock.ts';
+import { lockTest as test } from '../support/lock.ts';
 
 describe('a state.dir', () => {
   test('is for one agent: the second is told who has it', async ({ lock }) => {

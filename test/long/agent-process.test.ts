@@ -2,10 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe } from 'vitest';
-import type { Platform } from '../agent/demo/platform.ts';
-import { ownMember, shop } from '../agent/demo/story.ts';
-import { expect } from './support/current-test.ts';
-import { type Agent, type Life, lifeTest, statusEvents } from './support/life.ts';
+import type { Platform } from '../../agent/demo/platform.ts';
+import { ownMember, shop } from '../../agent/demo/story.ts';
+import { expect } from '../support/current-test.ts';
+import { type Agent, type Life, lifeTest, statusEvents } from '../support/life.ts';
 
 const leaving = ['InstanceMaintenanceModeEvent', 'InstanceReadyToShutdownEvent'];
 const hangs = 'echo clean >> $TRACE\nexec sleep 60';
