@@ -22,7 +22,9 @@ import { createInPlace } from './in-place.ts';
 import { createInReleases } from './in-releases.ts';
 import type { Layout, Site } from './layout.ts';
 import { artifactPath, checkNoLinks } from './paths.ts';
-import { createFingerprints } from './trust/fingerprint.ts';
+import { fingerprintOf } from './trust/fingerprint.ts';
+import { readCommitFacts } from './trust/provenance.ts';
+import { remembered } from './trust/remembered.ts';
 import { createTurns } from './turns.ts';
 import { travelsInClear } from './url.ts';
 import { type RepositoryEvent, type Wish, type WishConfig, wishOf } from './wish.ts';
@@ -99,7 +101,7 @@ export function createArtifacts(options: {
   const { config, multiTenant, stateDir, log, environment = process.env, faults = noFaults } = options;
   const git = createGit({ protocols: config.protocols, environment, ssh: config.ssh, faults });
   const layout = layoutOf();
-  const fingerprintOf = createFingerprints();
+  const facts = { fingerprintOf: remembered(fingerprintOf), factsOf: remembered(readCommitFacts) };
   const runJob = createJobs(config.timeoutMs);
   const wishes = createWishes();
   /** Paths that an earlier run has left nothing half done at. */
@@ -212,7 +214,7 @@ export function createArtifacts(options: {
   };
 
   async function fetch(wish: Wish, job: FetchJob): Promise<Fetched> {
-    const more = { ...job, config, log, isRelease: layout.hasReleases, fingerprintOf };
+    const more = { ...job, config, log, isRelease: layout.hasReleases, ...facts };
     return await runJob(wish, {
       signal: job.signal,
       work: async (signal) => {

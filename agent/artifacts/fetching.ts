@@ -12,7 +12,7 @@ import { commitLocal, commitMessage } from './local/commit.ts';
 import { reconcile } from './local/reconcile.ts';
 import type { DriftPolicy } from './place/place.ts';
 import type { fingerprintOf } from './trust/fingerprint.ts';
-import { readCommitFacts } from './trust/provenance.ts';
+import type { readCommitFacts } from './trust/provenance.ts';
 import { type VerifyPolicy, verifyCommit } from './trust/verify.ts';
 import type { Wish } from './wish.ts';
 
@@ -36,6 +36,12 @@ export interface FetchJob {
   readonly onProgress?: (progress: GitProgress) => void;
 }
 
+/** How what is so of a commit for ever is read. */
+export interface CommitReaders {
+  readonly fingerprintOf: typeof fingerprintOf;
+  readonly factsOf: typeof readCommitFacts;
+}
+
 const changedPathsAtMost = 10_000;
 
 /**
@@ -47,14 +53,17 @@ const changedPathsAtMost = 10_000;
 export async function lookAt(
   site: Site,
   wish: Wish,
-  job: FetchJob & { config: FetchConfig; isRelease: boolean; fingerprintOf: typeof fingerprintOf; log: Log },
+  job: FetchJob & { config: FetchConfig; isRelease: boolean; log: Log } & CommitReaders,
 ): Promise<Fetched> {
   const { config, isRelease } = job;
   const { repository } = site;
   if (!(await isOurs(repository.folder))) await initRepository(repository, config);
   await configure(repository, wish.url);
-  const drift = job.trigger === 'interval' && !config.commitEnabled ? await lookForDrift(site, config) : null;
-  const { commit, signedBy } = await bring(site, wish, job);
+  const looksForDrift = job.trigger === 'interval' && !config.commitEnabled;
+  const { drift, brought } = looksForDrift
+    ? await bringAndLook(site, wish, job)
+    : { drift: null, brought: await bring(site, wish, job) };
+  const { commit, signedBy } = brought;
 
   const oldCommit = await site.placed();
   // The clone of releases may have been made again; in place, a commit that is lost is damage.
@@ -63,7 +72,7 @@ export async function lookAt(
   // Another commit with the same files is nothing to tell anybody, but it is the one in place from now on.
   if (oldCommit !== null && oldCommit !== commit && paths.length === 0 && !isRelease) await site.place(commit);
   const changed = isRelease ? oldCommit !== commit : paths.length > 0 || oldCommit === null;
-  const { authorDate, subject } = await readCommitFacts(repository, commit);
+  const { authorDate, subject } = await job.factsOf(repository, commit);
   const rejection = await site.rejectionOf(commit);
   const { tenantId, path, repoUrl } = wish;
   return {
@@ -107,7 +116,7 @@ async function bring(
     const tags = tag === null ? { tagRefs: [tagRefs] } : { tagRefs: [tagRef], tagName: branch };
     const signer = await verifyCommit(repository, commit, { ...verify, ...tags });
     signedBy = signer?.principal ?? null;
-    await checkTreeSize(repository, commit, maxBytes);
+    if (commit !== placed) await checkTreeSize(repository, commit, maxBytes);
     return commit;
   };
   const fetched = await fetch();
@@ -119,6 +128,18 @@ async function bring(
     refetch: fetch,
   });
   return { commit: newCommit, signedBy };
+}
+
+/** Who only looks need not wait for the server; nor does a job end while a part of it goes on. */
+async function bringAndLook(site: Site, wish: Wish, job: Parameters<typeof lookAt>[2]) {
+  if (job.config.drift === 'restore') {
+    const drift = await lookForDrift(site, job.config);
+    return { drift, brought: await bring(site, wish, job) };
+  }
+  const [looking, bringing] = await Promise.allSettled([lookForDrift(site, job.config), bring(site, wish, job)]);
+  if (bringing.status === 'rejected') throw bringing.reason;
+  if (looking.status === 'rejected') throw looking.reason;
+  return { drift: looking.value, brought: bringing.value };
 }
 
 async function lookForDrift(site: Site, { drift: policy }: FetchConfig): Promise<Drift> {

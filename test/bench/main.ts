@@ -2,6 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import '../support/runtime.ts';
+import { measureArtifacts } from './artifacts.ts';
 import { measureBig } from './big.ts';
 import { temporaryDisk } from './disk.ts';
 import { measureIdle } from './idle.ts';
@@ -22,6 +23,7 @@ const scenarios: Readonly<Record<string, { readonly once?: true; readonly run: S
   thrift: { run: measureThrift },
   journal: { run: measureJournal },
   plugins: { run: measurePlugins },
+  artifacts: { run: measureArtifacts },
   increments: { run: measureIncrements },
   core: { run: measureCore },
   big: { run: measureBig },

@@ -54,6 +54,17 @@ export const measures = {
   scriptBare: told('  the same script, merely spawned', 'ms'),
   scriptRatio: told('  as many times as long', 'times', { atMost: 1.3 }),
 
+  smallPlaced: told('event -> 1 MB of files in place', 'ms'),
+  smallCloned: told('  git clone of it', 'ms'),
+  smallRatio: told('  as many times as long', 'times', { atMost: 1.2 }),
+  largePlaced: told('event -> 200 MB of files in place', 'ms'),
+  largeCloned: told('  git clone of it', 'ms'),
+  largeRatio: told('  as many times as long', 'times', { atMost: 1.2 }),
+  pollLook: told('a look at a repository that has not changed', 'ms'),
+  pollQuestion: told('  git ls-remote', 'ms'),
+  pollRatio: told('  as many times as long', 'times', { atMost: 1.2 }),
+  pollRegular: told('  a look that looks at each file in place, too', 'ms'),
+
   spreadRate: told('10,000 increments, 100 clusters of 100', 'perSecond', { atLeast: 15_000 }, 4_408),
   spreadCpu: told('  CPU of the agent', 'cpuUsPerEvent'),
   spreadLost: told('  dropped by the broker', 'messages'),

@@ -6,11 +6,11 @@ import { test } from 'vitest';
 import { type Artifacts, type ArtifactsConfig, createArtifacts } from '../../agent/artifacts/artifacts.ts';
 import type { Fetched } from '../../agent/artifacts/fetched.ts';
 import { createLog } from '../../agent/log.ts';
-import { Secret } from '../../state/secret.ts';
+import { defaults, key } from './artifact-config.ts';
 import { type GitServer, startGitServer, type TestRepository } from './git-server.ts';
 
-/** CARTRIDGE_KEY and a password it encrypts, from protocol.md 8.6. */
-export const key = 'Xk7pQ2mZ9aLr4TwB';
+export { key };
+/** What the key encrypts, from protocol.md 8.6. */
 export const password = 's3cret-P@ss';
 export const encryptedPassword = 'devsCWCu8q8n31QXH4F7YA==';
 export const never = new AbortController().signal;
@@ -53,25 +53,6 @@ export const instanceTest = test.extend<{ instance: Instance }>({
     await rm(folder, { recursive: true, force: true });
   },
 });
-
-const defaults: Omit<ArtifactsConfig, 'path'> = {
-  key: new Secret(key),
-  protocols: ['https', 'ssh', 'http'],
-  branch: null,
-  timeoutMs: 20_000,
-  maxBytes: null,
-  autoCheckout: true,
-  commitEnabled: false,
-  commitIdentity: { name: 'cartridge-agent', email: 'cartridge-agent@localhost' },
-  drift: 'report',
-  verify: { policy: 'none', signersFile: null },
-  backup: false,
-  layout: 'in-place',
-  releasesKept: 3,
-  ssh: { key: null, knownHosts: null },
-  superTenantPath: '/repository/deployment/server/',
-  tenantPath: '/repository/tenants/',
-};
 
 /** What the agent does at ArtifactUpdated, without the hooks. */
 export async function deploy(artifacts: Artifacts, repoURL: string, tenantId = '1'): Promise<Fetched> {

@@ -1,12 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Repository } from './repository.ts';
 
 /**
  * The ids of some refs of a clone of ours; those that are missing are left out. Without git where that can be: this is
  * a part of every look for something new, and should cost less than the question to the server.
  */
-export async function readRefIds(repository: Repository, names: readonly string[]): Promise<Ids> {
+export async function readRefIds(repository: Clone, names: readonly string[]): Promise<Ids> {
   const gitFolder = join(repository.folder, '.git');
   // As long as git has packed none, refs are files of one line.
   const arePacked = (await stat(join(gitFolder, 'packed-refs')).catch(() => null)) !== null;
@@ -14,8 +13,10 @@ export async function readRefIds(repository: Repository, names: readonly string[
 }
 
 type Ids = ReadonlyMap<string, string>;
+/** What of a repository is needed here. */
+type Clone = { readonly folder: string; readonly run: (args: readonly string[]) => Promise<string> };
 
-async function askGit({ run }: Repository, names: readonly string[]): Promise<Ids> {
+async function askGit({ run }: Clone, names: readonly string[]): Promise<Ids> {
   const lines = await run(['for-each-ref', '--format=%(refname) %(objectname)', ...names]);
   return new Map(lines.split('\n').map((line) => line.split(' ') as [string, string]));
 }

@@ -1,4 +1,5 @@
 import { GitError } from './git.ts';
+import { readRefIds } from './ref-files.ts';
 import type { Repository } from './repository.ts';
 
 const folder = 'refs/cartridge-agent/';
@@ -12,13 +13,17 @@ const folder = 'refs/cartridge-agent/';
  * - `base`: the commit of the remote that `local` began at
  * - `pushing`: a push that has begun; its parents are what is pushed, and the local commit that is in it
  */
-export type RefName = 'fetched' | 'placed' | 'placing' | 'local' | 'base' | 'pushing';
+export type RefName = (typeof names)[number];
+
+const names = ['fetched', 'placed', 'placing', 'local', 'base', 'pushing'] as const;
 
 /** The commits that have such a name. */
-export async function readRefs({ run }: Repository): Promise<ReadonlyMap<RefName, string>> {
-  const lines = await run(['for-each-ref', '--format=%(refname) %(objectname)', folder]);
-  const refs = lines.split('\n').map((line) => line.split(' ') as [string, string]);
-  return new Map(refs.map(([name, commit]) => [name.slice(folder.length) as RefName, commit]));
+export async function readRefs(repository: Repository): Promise<ReadonlyMap<RefName, string>> {
+  const ids = await readRefIds(
+    repository,
+    names.map((name) => `${folder}${name}`),
+  );
+  return new Map([...ids].map(([name, commit]) => [name.slice(folder.length) as RefName, commit]));
 }
 
 /** Gives commits their names, then takes the names away that are null; those must be there. */

@@ -1,6 +1,7 @@
 import { lstat, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Git, type GitCall, GitError } from './git.ts';
+import { readRefIds } from './ref-files.ts';
 import { checkedRefName } from './ref-name.ts';
 
 /** The newest commit of the artifact that is here, placed or not. */
@@ -71,9 +72,8 @@ export async function configure({ folder }: Repository, url: string): Promise<vo
 }
 
 /** Which commit is in place, and which was fetched last; null where there is none. */
-export async function readCommits({ run }: Repository): Promise<{ placed: string | null; fetched: string | null }> {
-  const lines = await run(['for-each-ref', '--format=%(refname) %(objectname)', fetchedRef, placedRef]);
-  const commits = new Map(lines.split('\n').map((line) => line.split(' ') as [string, string]));
+export async function readCommits(repository: Repository): Promise<{ placed: string | null; fetched: string | null }> {
+  const commits = await readRefIds(repository, [fetchedRef, placedRef]);
   return { placed: commits.get(placedRef) ?? null, fetched: commits.get(fetchedRef) ?? null };
 }
 

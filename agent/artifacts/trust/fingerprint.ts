@@ -1,9 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Repository } from '../git/repository.ts';
 
-/** More than most instances have tenants. */
-const fingerprintsKept = 100;
-
 /**
  * The fingerprint of what a commit holds: SHA-256 over mode, path and content of each of its files, so the same on every
  * machine and for every history that led there. Attributes, line endings and local changes have no part in it.
@@ -52,19 +49,6 @@ export async function fingerprintOf(repository: Repository, commit: string): Pro
   }
   if (next !== entries.length) throw new Error(`git told ${next} of ${entries.length} contents`);
   return fingerprint.digest('hex');
-}
-
-/** {@link fingerprintOf} that reads no commit again and again: one that is held up is asked about at each look. */
-export function createFingerprints(): typeof fingerprintOf {
-  const known = new Map<string, string>();
-  return async (repository, commit) => {
-    const fingerprint = known.get(commit) ?? (await fingerprintOf(repository, commit));
-    known.delete(commit); // The newest is last.
-    known.set(commit, fingerprint);
-    const [oldest] = known.keys();
-    if (known.size > fingerprintsKept && oldest !== undefined) known.delete(oldest);
-    return fingerprint;
-  };
 }
 
 type Entry = { readonly mode: string; readonly type: string; readonly id: string; readonly path: Buffer };
