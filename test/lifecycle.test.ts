@@ -615,6 +615,17 @@ describe('an agent that was killed', () => {
     expect(updated.snapshot.context.attempts).toMatchObject({ artifactUpdated: 2 });
   });
 
+  test('does not ask again about what was allowed, and could not be placed before its repository was known', () => {
+    const input = { hasRepository: true };
+    const allowed = factsAfter([...toServers, artifact(), found(), passed('artifactUpdating')], input);
+    const unplaced = live([failed('placeArtifact', 'nobody has named it')], { ...input, facts: allowed });
+
+    const again = live([artifact(), found()], { ...input, facts: factsOf(unplaced.snapshot.context) });
+
+    expect(unplaced.snapshot.value).toMatchObject({ artifacts: 'idle' });
+    expect(again.snapshot.value).toMatchObject({ artifacts: { deploying: 'placing' } });
+  });
+
   test('lives the rest of the life with each event decided once', () => {
     const whole = [...toActive, done('activatedDelivery'), ...leave];
     for (let killedAfter = 0; killedAfter <= whole.length; killedAfter += 1) {

@@ -86,8 +86,6 @@ export type LifecycleContext = Omit<LifecycleInput, 'facts'> &
     readonly trigger: Trigger;
     /** What the gate said that did not let the deployment pass. */
     readonly refusal: { readonly reason: string; readonly isVeto: boolean } | null;
-    /** The commit that artifactUpdating has allowed, and that could not be placed yet. */
-    readonly allowed: { readonly tenantId: string; readonly commit: string } | null;
     /** Failed attempts by tenant, since the last one that worked. */
     readonly failedDeployments: Readonly<Record<string, number>>;
     /** Until they are tried again. */

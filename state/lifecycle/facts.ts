@@ -73,6 +73,8 @@ export const Facts = z.object({
     .object({ found: Deployment, isAllowed: flag, isPlaced: z.boolean(), refused: reason, returned: reason })
     .nullable()
     .catch(null),
+  /** The commit that artifactUpdating has allowed, and that could not be placed yet, perhaps for want of credentials. */
+  allowed: z.object({ tenantId: z.string(), commit: z.string() }).nullable().catch(null),
 });
 export type Facts = z.infer<typeof Facts>;
 

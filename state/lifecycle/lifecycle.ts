@@ -24,7 +24,6 @@ export const lifecycle = vocabulary.createMachine({
     deploying: null,
     trigger: 'event',
     refusal: null,
-    allowed: null,
     failedDeployments: {},
     retryPauseMs: 0,
     vainLooks: {},
