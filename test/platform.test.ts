@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Broker, connectBroker } from '../agent/broker/broker.ts';
 import { startEmbeddedBroker } from '../agent/demo/broker.ts';
+import { createCep } from '../agent/demo/cep.ts';
 import { handle, initializeMember, terminateMember } from '../agent/demo/controller.ts';
 import { toGson } from '../agent/demo/gson.ts';
 import { type MemberSeed, statusOf, topologyOf } from '../agent/demo/installation.ts';
@@ -217,6 +218,51 @@ test('tells everything again, regularly', async () => {
     .toBeGreaterThan(1);
   expect(listener.heard.map(({ event }) => event)).toContain('CompleteTenantEvent');
   expect(listener.heard.map(({ event }) => event)).not.toContain('CompleteApplicationSignUpsEvent');
+});
+
+describe('a member that is Active', () => {
+  const { members } = installationWith(...neighbours, ownMember('Active'));
+  const faultsAt = (cep: ReturnType<typeof createCep>, now: number) => cep.judge(members.values(), now);
+
+  test('is faulty when its last statistic is older than the limit, and not before', () => {
+    const cep = createCep(60_000);
+    faultsAt(cep, 0);
+    cep.hear(shop.memberId, 20_000);
+
+    expect(faultsAt(cep, 80_000)).toEqual([]);
+    expect(faultsAt(cep, 80_001)).toEqual([{ memberId: shop.memberId, lastHeard: 20_000, silentMs: 60_001 }]);
+  });
+
+  test('is faulty without a single statistic, counted from when it was seen Active', () => {
+    const cep = createCep(60_000);
+    cep.judge(installationWith(ownMember('Starting')).members.values(), 0);
+    faultsAt(cep, 30_000);
+
+    expect(faultsAt(cep, 90_000)).toEqual([]);
+    expect(faultsAt(cep, 90_001)).toHaveLength(1);
+  });
+
+  test('is faulty while it sends, if its clock is behind', () => {
+    const cep = createCep(60_000);
+    cep.hear(shop.memberId, 0);
+
+    expect(faultsAt(cep, 61_000)).toHaveLength(1);
+  });
+
+  test('is given up when it is silent on the bus, and not while its statistics come', async () => {
+    const silent = `${shop.memberId}-silent`;
+    const both = [ownMember('Active'), ownMember('Active', silent)];
+    const { platform, listener } = await onABus({ members: both, silenceLimitMs: 500 });
+    // By a clock that is ahead: one statistic is enough for the whole test.
+    const timestamp = Date.now() + 3_600_000;
+
+    await listener.say('HealthStatisticsEvent', { ...status, healthDescription: 'load_average', value: 1, timestamp });
+    await expect.poll(() => listener.heard.map(({ event }) => event)).toEqual(['MemberTerminatedEvent']);
+
+    expect(platform.faults).toMatchObject([{ memberId: silent }]);
+    expect(platform.memberStatus(silent)).toBeNull();
+    expect(platform.memberStatus()).toBe('Active');
+  });
 });
 
 test('waits for what comes after something else', async () => {

@@ -7,6 +7,7 @@ import type { Secret } from '../../state/secret.ts';
 import { type Broker, connectBroker } from '../broker/broker.ts';
 import type { Server, TlsFiles } from '../broker/stream.ts';
 import { failure, type Log } from '../log.ts';
+import { createCep, type Fault } from './cep.ts';
 import * as controller from './controller.ts';
 import { toGson } from './gson.ts';
 import { createHeard, type Heard, type HeardEvent } from './heard.ts';
@@ -32,6 +33,10 @@ export type PlatformOptions = {
   readonly cartridgeKey?: string;
   /** How often everything is told again unasked; default 60 s, null never. */
   readonly resyncMs?: number | null;
+  /** How old the last statistic of an Active member may be; default 60 s. */
+  readonly silenceLimitMs?: number;
+  /** Where the CEP has its statistics from; default the bus. Elsewhere: from `takeStatistic` alone. */
+  readonly statistics?: 'bus' | 'elsewhere';
   /** True for what the platform shall not act on, though it hears it: as if it had been away. */
   readonly refuse?: (told: controller.Told) => boolean;
 };
@@ -40,12 +45,12 @@ export type PlatformOptions = {
 export type SaidEvent = controller.Message & {
   /** Epoch milliseconds. */
   readonly at: number;
-  /** The event of an agent that it answers; null: said unasked. */
+  /** The event of an agent that it answers, or what it has found out; null: said unasked. */
   readonly because: string | null;
 };
 
 /**
- * Cloud controller, Stratos manager and autoscaler in one, as far as agents can tell. Where an argument is missing, our own
+ * Cloud controller, Stratos manager, autoscaler and CEP in one, as far as agents can tell. Where an argument is missing, our own
  * member, cluster or cluster instance of the story is meant; what publishes resolves when the broker has it.
  */
 export type Platform = {
@@ -55,6 +60,8 @@ export type Platform = {
   readonly said: readonly SaidEvent[];
   /** Status events that came to nothing because of the member's status. */
   readonly refused: readonly controller.Refusal[];
+  /** Who was silent for too long, and is gone therefore. */
+  readonly faults: readonly Fault[];
   /** Null: there is no such member. */
   memberStatus(memberId?: string): MemberStatus | null;
   waitFor: Heard['waitFor'];
@@ -68,6 +75,8 @@ export type Platform = {
   cleanupCluster(clusterId?: string, clusterInstanceId?: string): Promise<void>;
   /** As the hook of a git server would: for each sign-up with this repository, or for all. */
   artifactUpdated(url?: string): Promise<void>;
+  /** A statistic has come on another way than the bus, stamped with this time (epoch milliseconds). */
+  takeStatistic(memberId: string, timestamp: number): void;
   /** Tells everything again, as it does regularly. */
   resync(): Promise<void>;
 
@@ -83,7 +92,7 @@ export type Platform = {
  * @param signal - gives up waiting for the broker
  */
 export async function startPlatform(options: PlatformOptions, signal = AbortSignal.timeout(10_000)): Promise<Platform> {
-  const { log, resyncMs = 60_000, refuse = () => false } = options;
+  const { log, resyncMs = 60_000, refuse = () => false, silenceLimitMs = 60_000, statistics = 'bus' } = options;
   let installation = createInstallation({
     members: [...neighbours, ownMember('Created')],
     repositories: [],
@@ -91,6 +100,8 @@ export async function startPlatform(options: PlatformOptions, signal = AbortSign
   });
   const heard = createHeard();
   const refused: controller.Refusal[] = [];
+  const faults: Fault[] = [];
+  const cep = createCep(silenceLimitMs);
   const stopping = new AbortController();
 
   const broker = connectToBroker(options, (topic, payload) => {
@@ -105,6 +116,8 @@ export async function startPlatform(options: PlatformOptions, signal = AbortSign
   const voice = createVoice(broker);
 
   async function hear(told: controller.Told): Promise<void> {
+    const { memberId, timestamp } = told.body;
+    if (told.event === 'HealthStatisticsEvent' && statistics === 'bus') cep.hear(String(memberId), Number(timestamp));
     const answers = manager.answer(installation, told);
     const settled = settle(controller.handle(installation, told), told.event);
     await Promise.all([settled, ...answers.map((message) => voice.say(message, told.event))]);
@@ -121,6 +134,16 @@ export async function startPlatform(options: PlatformOptions, signal = AbortSign
     await Promise.all(outcome.publish.map((message) => voice.say(message, because)));
   }
 
+  /** The autoscaler takes the word of the CEP, and gives the member up. */
+  async function giveUpTheSilent(): Promise<void> {
+    for (const fault of cep.judge(installation.members.values(), Date.now())) {
+      faults.push(fault);
+      log.warn({ event: 'platform.faulted', ...fault }, 'member declared faulty');
+      const silence = `${Math.round(fault.silentMs / 1_000)} s without statistics: declared faulty`;
+      await settle(controller.terminateMember(installation, fault.memberId), silence);
+    }
+  }
+
   async function resync(): Promise<void> {
     const signUps = installation.repositories.length > 0 ? [manager.completeSignUps(installation)] : [];
     const messages = [controller.completeTopology(installation), manager.completeTenants(installation), ...signUps];
@@ -132,11 +155,14 @@ export async function startPlatform(options: PlatformOptions, signal = AbortSign
     throw thrown;
   });
   if (resyncMs !== null) void everyMs(resyncMs, resync, { log, signal: stopping.signal });
+  // The real one looks once a minute: a silence that it does not notice is noticed here.
+  void everyMs(silenceLimitMs / 60, giveUpTheSilent, { log, signal: stopping.signal });
 
   return {
     heard: heard.events,
     said: voice.said,
     refused,
+    faults,
     memberStatus(memberId = shop.memberId) {
       const member = installation.members.get(memberId);
       return member === undefined ? null : statusOf(member);
@@ -160,6 +186,7 @@ export async function startPlatform(options: PlatformOptions, signal = AbortSign
       const meant = installation.repositories.filter((repository) => url === undefined || repository.url === url);
       await Promise.all(meant.map((repository) => voice.say(manager.artifactUpdated(installation, repository))));
     },
+    takeStatistic: cep.hear,
     resync,
 
     publish: (event, body) => broker.publish(topicOf(event), toGson(body), { qos: 1 }),

@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { describe } from 'vitest';
 import { ownMember, shop } from '../../agent/demo/story.ts';
 import { type Authority, createAuthority, hasOpenssl } from '../support/certificates.ts';
-import { expect, onTestFinished } from '../support/current-test.ts';
+import { expect } from '../support/current-test.ts';
 import { anyBroker, lifeTest } from '../support/life.ts';
 import { freePort } from '../support/mosquitto.ts';
-import { startProxy } from '../support/proxy.ts';
 import { statusOf } from '../support/status.ts';
 import { hasThrift, type ThriftServer } from '../support/thrift-peer.ts';
 import { startThriftServer } from '../support/thrift-server.ts';
@@ -67,43 +66,6 @@ describe.skipIf(!hasThrift || !hasOpenssl).concurrent('an instance of a platform
     expect(said).toContain('THRIFT_NOT_REACHED');
     for (const secret of ['change-me-too', 'change-me-three']) expect(said).not.toContain(secret);
     expect(thriftFilesIn(coverage)).not.toEqual([]);
-  });
-
-  test('is never silent: not while the agent, the CEP or the broker is started again', async ({ life }) => {
-    const authority = createAuthority();
-    const certificate = authority.issue('IP:127.0.0.1');
-    const cep = await startThriftServer(certificate);
-    const proxy = await startProxy(life.brokerPort);
-    onTestFinished(() => proxy[Symbol.asyncDispose]());
-    const conf = { ...cepOf(cep, authority), 'mb.urls': `127.0.0.1:${proxy.port}` };
-    await life.platform({ members: [ownMember('Active')] });
-    const first = await life.agent({ conf });
-    await first.entered('active', soon());
-    const hears = async (server: ThriftServer, rounds = 2) => {
-      const before = server.of('published').length;
-      await expect.poll(() => server.of('published').length).toBeGreaterThanOrEqual(before + 2 * rounds);
-    };
-    await hears(cep);
-
-    proxy.accepts = false;
-    proxy.cut();
-    await hears(cep);
-    process.kill(first.pid, 'SIGKILL');
-    await first.exited;
-    // Without a broker, too: what the journal says counts.
-    const agent = await life.agent({ conf });
-    await hears(cep);
-    proxy.accepts = true;
-    await hears(cep);
-    await cep.kill();
-    const again = await startThriftServer(certificate, { port: cep.port });
-    await hears(again, 3);
-
-    const atMs = [...cep.of('published'), ...again.of('published')].map(({ at = 0 }) => at);
-    const silencesMs = atMs.slice(1).map((ms, index) => ms - (atMs[index] ?? 0));
-    // One is sent each second; of 15 s each, four in a row may be missing.
-    expect(Math.max(...silencesMs)).toBeLessThan(10_000);
-    expect(agent.lines.some(({ event }) => event === 'hook.began')).toBe(false);
   });
 
   test('is degraded, and says why, when the CEP refuses its password', async ({ life }) => {
