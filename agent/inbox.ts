@@ -4,7 +4,7 @@ import { type Message, parseMessage } from '../state/messages/topics.ts';
 import { repositoriesFor } from '../state/repositories.ts';
 import { apply as applyToTenants, type TenantChange } from '../state/tenants.ts';
 import type { TopologyChange } from '../state/topology/topology-change.ts';
-import { apply as applyToTopology, memberStatus } from '../state/topology.ts';
+import { apply as applyToTopology, findMember, memberStatus } from '../state/topology.ts';
 import type { ClockWatch } from './clock.ts';
 import type { Deployments } from './deployments.ts';
 import type { Hooks } from './hooks/hooks.ts';
@@ -43,11 +43,18 @@ export function createInbox(parts: {
     const topologyChanges = applyToTopology(models.topology, message);
     const changes = [...topologyChanges, ...applyToTenants(models.tenants, message)];
     for (const { kind } of changes) requests.answered(kind);
-    if (topologyChanges.some(({ kind }) => kind === 'complete')) models.completed();
+    if (topologyChanges.some(({ kind }) => kind === 'complete')) completed();
     tellMember(topologyChanges);
     act(message);
     notify(changes, payload);
     complain(topic, changes);
+  }
+
+  function completed(): void {
+    models.completed();
+    const own = findMember(models.topology, memberId);
+    // This machine was not there before: a clock that was never set is known at the first topology.
+    if (own?.initTime !== undefined) clock.isAtLeast(own.initTime, 'the time at which the platform made this member');
   }
 
   /** Each new status, and each complete topology: the machine compares what it has said with what that shows. */

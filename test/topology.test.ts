@@ -258,6 +258,7 @@ describe('what a member is known by', () => {
       clusterInstanceId: 'shop-app-1',
       networkPartitionId: 'network-partition-1',
       partitionId: 'partition-1',
+      initTime: 1_486_000_061_000,
       instanceId: 'RegionOne/0a5492e9-f6f8-33f8-803a-c61df0299a44',
       lbClusterId: undefined,
       publicIPs: ['192.0.2.12'],

@@ -65,6 +65,7 @@ const member = z.object({
   clusterInstanceId: text('The instance of the cluster it is part of.').optional(),
   networkPartitionId: text('Where it runs.').optional(),
   partitionId: text('Where in the network partition.').optional(),
+  initTime: z.number().describe('When it was made, in epoch ms, by the clock of the platform.').optional(),
   instanceId: text('Given by the IaaS.').optional(),
   lbClusterId: text('The load balancers before it.').optional(),
   publicIPs: texts('All of them.'),

@@ -38,6 +38,7 @@ const member: HookInput<'memberActivated'>['member'] = {
   clusterInstanceId: 'shop-app-1',
   networkPartitionId: 'network-partition-1',
   partitionId: 'partition-1',
+  initTime: 1_486_000_000_000,
   publicIPs: ['203.0.113.7'],
   defaultPublicIP: '203.0.113.7',
   privateIPs: ['10.0.0.7'],

@@ -22,6 +22,8 @@ export type Member = {
   readonly clusterInstanceId: string | undefined;
   readonly networkPartitionId: string | undefined;
   readonly partitionId: string | undefined;
+  /** When it was made, in epoch ms, by the clock of the cloud controller. */
+  readonly initTime: number | undefined;
   /** Given by the IaaS. */
   readonly instanceId: string | undefined;
   readonly lbClusterId: string | undefined;
@@ -58,6 +60,7 @@ export class MemberReader {
       clusterInstanceId: this.#shared(text(wire, 'clusterInstanceId')),
       networkPartitionId: this.#shared(text(wire, 'networkPartitionId')),
       partitionId: this.#shared(text(wire, 'partitionId')),
+      initTime: number(wire, 'initTime'),
       instanceId: text(wire, 'instanceId'),
       lbClusterId: this.#shared(text(wire, 'lbClusterId')),
       publicIPs: texts(wire, 'memberPublicIPs'),
@@ -105,6 +108,12 @@ function text(wire: Wire, key: string): string | undefined {
   const value = wire[key] ?? undefined;
   if (value === undefined || typeof value === 'string') return value;
   throw new MemberMisfit(`${key}: expected text`);
+}
+
+function number(wire: Wire, key: string): number | undefined {
+  const value = wire[key] ?? undefined;
+  if (value === undefined || typeof value === 'number') return value;
+  throw new MemberMisfit(`${key}: expected a number`);
 }
 
 function texts(wire: Wire, key: string): readonly string[] {

@@ -40,7 +40,10 @@ function addMember(model: Model, cluster: ModelCluster, message: StatusMessage):
   }
   if (model.homes.has(body.memberId)) return dropped(event, 'elsewhere', body.memberId);
   const blank = blankMember(body, statusAfter[event], body.properties);
-  const member = event === 'MemberInitializedEvent' ? { ...blank, ...initialized(blank, body) } : blank;
+  const member =
+    event === 'MemberInitializedEvent'
+      ? { ...blank, ...initialized(blank, body) }
+      : { ...blank, initTime: body.initTime };
   putMember(model, cluster, member);
   return [{ kind: 'member', member, previous: null }];
 }
@@ -111,6 +114,7 @@ function blankMember(body: MemberStartedEvent, status: MemberStatus, properties 
     clusterInstanceId,
     networkPartitionId,
     partitionId,
+    initTime: undefined,
     instanceId: undefined,
     lbClusterId: undefined,
     publicIPs: [],

@@ -97,6 +97,17 @@ describe.skipIf(!hasThrift || !hasOpenssl).concurrent('an instance of a platform
     expect((await statusOf(join(life.folder, 'state'))).thrift).toMatchObject({ verified: false });
   });
 
+  test('is told of a clock that says it was here before it was made', async ({ life }) => {
+    await life.platform({ members: [{ ...ownMember('Active'), initTime: Date.now() + 300_000 }] });
+    const agent = await life.agent();
+
+    await agent.logged(({ event }) => event === 'clock.behind');
+
+    const { condition, why } = await statusOf(join(life.folder, 'state'));
+    expect(condition).toBe('degraded');
+    expect(why[0]).toMatch(/behind the time at which the platform made this member/);
+  });
+
   test('is told of a clock that is behind that of the platform', async ({ life }) => {
     const platform = await life.platform({ members: [ownMember('Active')] });
     const agent = await life.agent();
