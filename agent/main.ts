@@ -1,9 +1,13 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 
 // The libraries' own debug output has packets and environments in it, and so passwords.
 delete process.env['DEBUG'];
+
+// The young generation does not grow: 8 MB less for a daemon that is idle nearly all of its life.
+setFlagsFromString('--semi-space-growth-factor=1');
 
 // Node strips the types of a hundred files at each start: 130 ms and 30 MB that the next start need not pay again.
 const cacheFolder = compileCacheFolder(process.env);

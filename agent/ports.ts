@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { check } from 'tcp-port-used';
 import { AgentError, reasonOf } from '../state/errors.ts';
+import { afterStart } from './after-start.ts';
 
+const library = afterStart(() => import('tcp-port-used'));
 const everyMs = 100;
 const lookMs = 1_000;
 
@@ -116,6 +117,7 @@ const ownPortsFrom = 32_768;
 
 async function knock(port: number, host: string): Promise<string | null> {
   try {
+    const { check } = await library();
     const open = (await check(port, host)) && (port < ownPortsFrom || (await check(port, host)));
     return open ? null : 'connection refused';
   } catch (error) {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { simpleGit } from 'simple-git';
 import { reasonOf } from '../../../state/errors.ts';
 import type { Secret } from '../../../state/secret.ts';
+import { afterStart } from '../../after-start.ts';
 import type { Faults } from '../../faults.ts';
 import { endProcesses } from './processes.ts';
 import { type SshFiles, sshCommand } from './ssh.ts';
@@ -75,6 +75,7 @@ export function createGit(options: {
   };
 }
 
+const library = afterStart(() => import('simple-git'));
 const jobVariable = 'CARTRIDGE_AGENT_JOB';
 
 type GitOptions = Parameters<typeof createGit>[0];
@@ -85,14 +86,16 @@ async function run(args: readonly string[], call: GitCall, options: GitOptions):
   const failures: GitError[] = [];
   options.faults?.('spawn');
   try {
-    const output = prepare(environment, call, (failure) => failures.push(failure)).raw([...args]);
+    const git = await prepare(environment, call, (failure) => failures.push(failure));
+    const output = git.raw([...args]);
     return await endedWith(call.signal, output, () => endProcesses((entry) => entry === `${jobVariable}=${job}`));
   } catch (error) {
     throw failures[0] ?? new GitError(essenceOf(reasonOf(error), call));
   }
 }
 
-function prepare(environment: Record<string, string>, call: GitCall, onFailure: (failure: GitError) => void) {
+async function prepare(environment: Record<string, string>, call: GitCall, onFailure: (failure: GitError) => void) {
+  const { simpleGit } = await library();
   return simpleGit({
     baseDir: call.folder,
     abort: call.signal,
