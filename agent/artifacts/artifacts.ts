@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { AgentError } from '../../state/errors.ts';
 import { type Faults, noFaults } from '../faults.ts';
 import type { Log } from '../log.ts';
-import { sizeOfChange } from './download/limits.ts';
+import { checkTreeSize, sizeOfChange, type TreeSize } from './download/limits.ts';
 import {
   ArtifactCloneError,
   ArtifactFetchError,
@@ -16,7 +16,7 @@ import type { Fetched } from './fetched.ts';
 import { type FetchConfig, type FetchJob, lookAt } from './fetching.ts';
 import { finishRemoval, removeContent } from './files/remove.ts';
 import { createGit } from './git/git.ts';
-import { isForeign, isOurs, knownCommit, pathsBetween } from './git/repository.ts';
+import { isForeign, isOurs, knownCommit, pathsBetween, type Repository } from './git/repository.ts';
 import type { SshFiles } from './git/ssh.ts';
 import { createInPlace } from './in-place.ts';
 import { createInReleases } from './in-releases.ts';
@@ -101,7 +101,11 @@ export function createArtifacts(options: {
   const { config, multiTenant, stateDir, log, environment = process.env, faults = noFaults } = options;
   const git = createGit({ protocols: config.protocols, environment, ssh: config.ssh, faults });
   const layout = layoutOf();
-  const facts = { fingerprintOf: remembered(fingerprintOf), factsOf: remembered(readCommitFacts) };
+  const facts = {
+    sizeOf: remembered((repository, commit) => checkTreeSize(repository, commit, config.maxBytes)),
+    fingerprintOf: remembered(fingerprintOf),
+    factsOf: remembered(readCommitFacts),
+  };
   const runJob = createJobs(config.timeoutMs);
   const wishes = createWishes();
   /** Paths that an earlier run has left nothing half done at. */
@@ -176,12 +180,7 @@ export function createArtifacts(options: {
         signal,
         work: (deadline) =>
           withSite(wish, deadline, async (site) => {
-            const size = await sizeOfChange(
-              site.repository,
-              await knownCommit(site.repository, found.oldCommit),
-              found.newCommit,
-            );
-            await site.checkRoom(size);
+            await site.checkRoom(await sizeOfPlacing(site.repository, found));
             await site.place(found.newCommit);
           }),
         failure: async (cause) => new ArtifactPlaceError(wish, { cause }),
@@ -224,6 +223,13 @@ export function createArtifacts(options: {
       },
       failure: async (cause) => await fetchFailure(wish, { cause, layout }),
     });
+  }
+
+  async function sizeOfPlacing(repository: Repository, { oldCommit, newCommit }: Found): Promise<TreeSize> {
+    const before = await knownCommit(repository, oldCommit);
+    return before === null
+      ? await facts.sizeOf(repository, newCommit)
+      : await sizeOfChange(repository, before, newCommit);
   }
 
   async function atSite<T>(found: Found, signal: AbortSignal, work: (site: Site) => Promise<T>): Promise<T> {

@@ -1,12 +1,12 @@
 import type { Trigger } from '../../state/lifecycle/context.ts';
 import type { Log } from '../log.ts';
 import { download, tagRef, tagRefs } from './download/download.ts';
-import { checkTreeSize } from './download/limits.ts';
+import type { TreeSize } from './download/limits.ts';
 import type { Drift, Fetched } from './fetched.ts';
 import type { GitProgress } from './git/git.ts';
 import type { Identity } from './git/identity.ts';
 import { readRefs } from './git/refs.ts';
-import { configure, initRepository, isOurs, knownCommit, pathsBetween } from './git/repository.ts';
+import { configure, initRepository, isOurs, knownCommit, pathsBetween, type Repository } from './git/repository.ts';
 import type { Site } from './layout.ts';
 import { commitLocal, commitMessage } from './local/commit.ts';
 import { reconcile } from './local/reconcile.ts';
@@ -38,6 +38,8 @@ export interface FetchJob {
 
 /** How what is so of a commit for ever is read. */
 export interface CommitReaders {
+  /** Throws an ArtifactTooLargeError where it is more than it may be. */
+  readonly sizeOf: (repository: Repository, commit: string) => Promise<TreeSize>;
   readonly fingerprintOf: typeof fingerprintOf;
   readonly factsOf: typeof readCommitFacts;
 }
@@ -68,17 +70,22 @@ export async function lookAt(
   const oldCommit = await site.placed();
   // The clone of releases may have been made again; in place, a commit that is lost is damage.
   const before = isRelease ? await knownCommit(repository, oldCommit) : oldCommit;
-  const paths = oldCommit === commit ? [] : await pathsBetween(repository, before, commit);
+  const isSurelyChanged = isRelease ? oldCommit !== commit : oldCommit === null;
+  const rejection = await site.rejectionOf(commit);
+  const readFingerprint = async () => (rejection === null ? await job.fingerprintOf(repository, commit) : null);
+  const [paths, { authorDate, subject }, early] = await together([
+    oldCommit === commit ? [] : pathsBetween(repository, before, commit),
+    job.factsOf(repository, commit),
+    isSurelyChanged ? readFingerprint() : null,
+  ]);
   // Another commit with the same files is nothing to tell anybody, but it is the one in place from now on.
   if (oldCommit !== null && oldCommit !== commit && paths.length === 0 && !isRelease) await site.place(commit);
-  const changed = isRelease ? oldCommit !== commit : paths.length > 0 || oldCommit === null;
-  const { authorDate, subject } = await job.factsOf(repository, commit);
-  const rejection = await site.rejectionOf(commit);
+  const changed = isSurelyChanged || (!isRelease && paths.length > 0);
   const { tenantId, path, repoUrl } = wish;
   return {
     ...{ tenantId, path, repoUrl, oldCommit, newCommit: commit, changed, authorDate, subject, signedBy, isRelease },
     changedPaths: paths.slice(0, changedPathsAtMost),
-    fingerprint: changed && rejection === null ? await job.fingerprintOf(repository, commit) : null,
+    fingerprint: changed && !isSurelyChanged ? await readFingerprint() : early,
     ...{ rejection, drift },
   };
 }
@@ -87,7 +94,7 @@ export async function lookAt(
 async function bring(
   site: Site,
   wish: Wish,
-  { config, trigger, onProgress, log }: Parameters<typeof lookAt>[2],
+  { config, trigger, onProgress, log, sizeOf }: Parameters<typeof lookAt>[2],
 ): Promise<{ commit: string; signedBy: string | null }> {
   const { repository } = site;
   const { commitEnabled, branch, maxBytes, verify, commitIdentity: identity } = config;
@@ -116,7 +123,7 @@ async function bring(
     const tags = tag === null ? { tagRefs: [tagRefs] } : { tagRefs: [tagRef], tagName: branch };
     const signer = await verifyCommit(repository, commit, { ...verify, ...tags });
     signedBy = signer?.principal ?? null;
-    if (commit !== placed) await checkTreeSize(repository, commit, maxBytes);
+    if (commit !== placed) await sizeOf(repository, commit);
     return commit;
   };
   const fetched = await fetch();
@@ -130,16 +137,20 @@ async function bring(
   return { commit: newCommit, signedBy };
 }
 
-/** Who only looks need not wait for the server; nor does a job end while a part of it goes on. */
+/** Who only looks need not wait for the server. */
 async function bringAndLook(site: Site, wish: Wish, job: Parameters<typeof lookAt>[2]) {
   if (job.config.drift === 'restore') {
     const drift = await lookForDrift(site, job.config);
     return { drift, brought: await bring(site, wish, job) };
   }
-  const [looking, bringing] = await Promise.allSettled([lookForDrift(site, job.config), bring(site, wish, job)]);
-  if (bringing.status === 'rejected') throw bringing.reason;
-  if (looking.status === 'rejected') throw looking.reason;
-  return { drift: looking.value, brought: bringing.value };
+  const [brought, drift] = await together([bring(site, wish, job), lookForDrift(site, job.config)]);
+  return { drift, brought };
+}
+
+/** All of it at the same time; but a job does not end while a part of it goes on. Throws what the first has thrown. */
+async function together<T extends unknown[]>(parts: [...T]): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(parts);
+  return await Promise.all(parts);
 }
 
 async function lookForDrift(site: Site, { drift: policy }: FetchConfig): Promise<Drift> {

@@ -58,13 +58,8 @@ export async function checkTreeSize(
   return await measure(repository, ['ls-tree', '-r', '-l', '-z', commit], limitBytes);
 }
 
-/**
- * What an update from one commit to another writes; all of `to` when `from` is null.
- *
- * @throws {@link ArtifactTooLargeError} when it is more than a million files
- */
-export async function sizeOfChange(repository: Repository, from: string | null, to: string): Promise<TreeSize> {
-  if (from === null) return await checkTreeSize(repository, to, null);
+/** What an update from one commit to another writes. */
+export async function sizeOfChange(repository: Repository, from: string, to: string): Promise<TreeSize> {
   const changed = await repository.run(['diff-tree', '-r', '-z', '--no-renames', '--diff-filter=d', from, to]);
   const ids = [...changed.matchAll(/:\d+ \d+ [0-9a-f]+ ([0-9a-f]+) [A-Z]\d*\0/g)].map(([, id = '']) => id);
   if (ids.length === 0) return { bytes: 0, files: 0 };

@@ -166,6 +166,7 @@ const ownConfiguration = {
   allowUnsafeConfigEnvCount: true,
   allowUnsafeAskPass: true,
   allowUnsafeSshCommand: true,
+  allowUnsafeTemplateDir: true,
   allowUnsafeHooksPath: true,
   allowUnsafeAlias: true,
   allowUnsafePager: true,
@@ -184,6 +185,8 @@ function environmentOf(call: GitCall, { protocols, environment, ssh = noFiles }:
     GIT_DIR: join(call.folder, '.git'),
     GIT_WORK_TREE: call.folder,
     GIT_ALLOW_PROTOCOL: protocols.join(':'),
+    // A new clone has no use for a dozen of sample hooks, which would take as long as all the rest of it.
+    GIT_TEMPLATE_DIR: '',
     // Whoever may write in the clone must not say which object is meant by an id.
     GIT_NO_REPLACE_OBJECTS: '1',
     // Nobody is there to be asked, and no program either: it would inherit the credential.
