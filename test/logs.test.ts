@@ -49,9 +49,10 @@ describe('lines that wait', () => {
 
     expect(queue.next()).toEqual([]);
     expect(queue.dropped).toEqual({ lines: 501, bytes: 500 * 9 + 8_000 });
-    for (const text of numbers(501, 520)) queue.add(line(text), 7);
+    for (const text of numbers(501, 520)) queue.add(line(text));
+    queue.leftOut({ lines: 3, bytes: 70 });
     expect(queue.next().map(({ text }) => text)).toEqual(numbers(511, 520));
-    expect(queue.dropped.bytes).toBe(500 * 9 + 8_000 + 10 * 9 + 20 * 7);
+    expect(queue.dropped).toEqual({ lines: 501 + 10 + 3, bytes: 500 * 9 + 8_000 + 10 * 9 + 70 });
   });
 
   test('that arrived while they had to make room are not counted', () => {
@@ -85,6 +86,13 @@ describe('lines that wait', () => {
     queue.hurry();
     expect(queue.next().length).toBeGreaterThan(60);
   });
+
+  test('come in batches no larger than what a second may send', () => {
+    const queue = createLogQueue({ limitBytes: 1e6, bytesPerSecond: 1_000, overheadBytes: 91 });
+    for (const text of numbers(1, 900)) queue.add(line(text));
+
+    expect(queue.next()).toHaveLength(10);
+  });
 });
 
 describe('files', () => {
@@ -114,9 +122,34 @@ describe('files', () => {
 
     expect(taken.length).toBeLessThan(3_000);
     expect(taken).not.toContain('before');
-    const readBytes = taken.filter((text) => !text.startsWith('quiet')).reduce((sum, text) => sum + text.length + 1, 0);
-    // A line of which a part was skipped is left out without being counted.
-    expect(queue.dropped.bytes).toBeGreaterThan(300_000 - readBytes - 100);
+    const loudly = taken.filter((text) => !text.startsWith('quiet'));
+    expect(queue.dropped.lines).toBe(20_001 - loudly.length);
+    const bytes = loudly.reduce((sum, text) => sum + text.length + 1, 0);
+    expect(queue.dropped.bytes).toBe(20_000 * 15 + 17 - bytes);
+  });
+
+  test.for([
+    { what: 'whole in the file', appended: [`${'x'.repeat(20_000)}\n`] },
+    { what: 'not ended yet', appended: ['x'.repeat(20_000), `${'y'.repeat(10_000)}\n`] },
+  ])('give a line that is too long cut, and count the rest of it: $what', async ({ appended }) => {
+    const file = join(temporaryFolder(), 'long.log');
+    writeFileSync(file, '');
+    const queue = createLogQueue({ limitBytes: 100_000, bytesPerSecond: 1e9, overheadBytes: 0 });
+    const options = { queue, readBytes: 100_000, pollMs: 20, onRead: () => {}, log: silent };
+    const following = followFiles([file], options);
+    onTestFinished(() => following.end());
+    await following.ready;
+
+    for (const text of appended) {
+      appendFileSync(file, text);
+      await expect.poll(() => queue.next().length).toBe(1);
+    }
+    appendFileSync(file, 'next\n');
+    await expect.poll(() => queue.next().map(({ text }) => text.length)).toEqual([8_192, 4]);
+
+    const written = appended.join('').length;
+    expect(queue.dropped.lines).toBe(0);
+    expect(written - 8_192 - queue.dropped.bytes).toBeLessThanOrEqual(1); // its line feed
   });
 
   test('that cannot be opened keep nobody from the end', async () => {

@@ -64,12 +64,15 @@ export function followFiles(
   /** Who writes without an end is left for the next reading, and the others are looked at. */
   async function readShare(tail: Tail): Promise<void> {
     let leftBytes = share;
-    await tail.read(({ text, skippedBytes }) => {
+    const before = { ...tail.leftOut };
+    await tail.read(({ text }) => {
       if (leftBytes <= 0) return false;
       leftBytes -= Buffer.byteLength(text) + 1;
-      queue.add({ text, timestampMs: Date.now() }, skippedBytes);
+      queue.add({ text, timestampMs: Date.now() });
       return true;
     });
+    const { lines, bytes } = tail.leftOut;
+    queue.leftOut({ lines: lines - before.lines, bytes: bytes - before.bytes });
   }
 }
 

@@ -8,8 +8,9 @@ export type Dropped = { readonly lines: number; readonly bytes: number };
 
 /** Lines on their way, in the order in which they were read. Bounded: the oldest make room. */
 export type LogQueue = {
-  /** @param skippedBytes - what was left out before it, unread */
-  add(line: LogLine, skippedBytes?: number): void;
+  add(line: LogLine): void;
+  /** What comes no further than the file counts as dropped, too. */
+  leftOut(what: Dropped): void;
   /** Those that are to be sent next; none while the rate is used up. */
   next(): readonly LogLine[];
   /** What `next` gave last has arrived. */
@@ -37,6 +38,7 @@ export function createLogQueue(options: {
 }): LogQueue {
   const { limitBytes, bytesPerSecond, overheadBytes, nowMs } = options;
   const budget = createBudget(bytesPerSecond, nowMs);
+  const batchBytes = Math.min(batchBytesAtMost, bytesPerSecond);
   const entries = new Set<Entry>();
   const dropped = { lines: 0, bytes: 0 };
   let offered: readonly Entry[] = [];
@@ -57,8 +59,11 @@ export function createLogQueue(options: {
 
   return {
     dropped,
-    add({ text, timestampMs }, skippedBytes = 0) {
-      dropped.bytes += skippedBytes;
+    leftOut({ lines, bytes }) {
+      dropped.lines += lines;
+      dropped.bytes += bytes;
+    },
+    add({ text, timestampMs }) {
       const entry = { text, timestampMs, bytes: Buffer.byteLength(text) + overheadBytes, isDropped: false };
       entries.add(entry);
       keptBytes += entry.bytes;
@@ -74,7 +79,7 @@ export function createLogQueue(options: {
       let bytes = 0;
       for (const entry of entries) {
         bytes += entry.bytes;
-        if (batch.length > 0 && (bytes > batchBytesAtMost || batch.length >= batchLinesAtMost)) break;
+        if (batch.length > 0 && (bytes > batchBytes || batch.length >= batchLinesAtMost)) break;
         batch.push(entry);
       }
       offered = batch;

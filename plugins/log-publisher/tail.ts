@@ -15,6 +15,8 @@ export type TakeLine = (line: Line) => boolean;
 
 /** Follows one file by its path, whatever is done to it. */
 export interface Tail {
+  /** What was written, and never handed on, since it is followed: whole lines, and all bytes. */
+  readonly leftOut: { readonly lines: number; readonly bytes: number };
   /** @param from - of a file that is there: its end, or its start because it is new */
   open(from: 'start' | 'end'): Promise<void>;
   /** Hands on the lines that are new and whole. Never rejects. */
@@ -23,9 +25,12 @@ export interface Tail {
 }
 
 const chunkBytes = 64 * 1024;
+const countedBytes = 1024 * 1024;
 /** Enough to see that what was before our place has changed. */
 const markBytes = 64;
 const newline = 10;
+/** After this, a file that is not there is told: its path may be misspelt. */
+const missingMs = 60_000;
 
 /**
  * @param options - `lineBytes`: longer lines are cut; `backlogBytes`: when there is more to read, the oldest half of it is
@@ -39,12 +44,14 @@ export function createTail(
   /** Where the next line begins, and what is written before it. */
   let place = 0;
   let mark: Buffer = Buffer.alloc(0);
-  /** In a line of which the rest is left out. */
-  let isSkipping = false;
+  /** In a line of which the rest is left out; of a cut one, its beginning is not. */
+  let skipping: 'nothing' | 'a cut line' | 'a lost line' = 'nothing';
   let skippedBytes = 0;
+  const leftOut = { lines: 0, bytes: 0 };
   let told = '';
+  let missingSinceMs: number | null = null;
 
-  return { open, read, close };
+  return { leftOut, open, read, close };
 
   async function open(from: 'start' | 'end'): Promise<void> {
     try {
@@ -53,11 +60,12 @@ export function createTail(
       const stats = await file.stat();
       if (!stats.isFile()) throw new Error('it is not a file');
       await goTo(from === 'end' ? stats.size : 0);
-      isSkipping = place > 0 && mark.at(-1) !== newline;
+      skipFromHere();
       told = '';
+      missingSinceMs = null;
     } catch (thrown) {
       await close();
-      tell((thrown as Error).message, (thrown as NodeJS.ErrnoException).code === 'ENOENT');
+      tell((thrown as Error).message, (thrown as NodeJS.ErrnoException).code === 'ENOENT' && !isOverdue());
     }
   }
 
@@ -98,11 +106,14 @@ export function createTail(
     while (usedBytes < chunk.length) {
       const end = chunk.indexOf(newline, usedBytes);
       const length = (end === -1 ? chunk.length : end) - usedBytes;
-      if (isSkipping) isSkipping = end === -1;
+      if (skipping !== 'nothing') skip(end === -1 ? length : length + 1, { isEnd: end !== -1 });
       else if (end === -1 && length <= lineBytes)
         break; // not whole yet
       else if (!handOnLine(chunk.subarray(usedBytes, usedBytes + length), take)) return { usedBytes, isTaken: false };
-      else isSkipping = end === -1;
+      else {
+        leftOut.bytes += Math.max(0, length - lineBytes);
+        skipping = end === -1 ? 'a cut line' : 'nothing';
+      }
       usedBytes += end === -1 ? length : length + 1;
     }
     return { usedBytes, isTaken: true };
@@ -119,7 +130,7 @@ export function createTail(
   /** Nobody will end the last line of a file that is left. */
   async function handOnEnd(from: FileHandle, take: TakeLine): Promise<void> {
     const rest = await bytesAt(from, place, lineBytes);
-    if (rest.length > 0 && !isSkipping) handOnLine(rest, take);
+    if (rest.length > 0 && skipping === 'nothing') handOnLine(rest, take);
   }
 
   /** Smaller than it was, or with other text before our place: it was emptied, and is written anew. */
@@ -127,7 +138,7 @@ export function createTail(
     const before = await bytesAt(from, place - mark.length, mark.length);
     if (before.equals(mark)) return;
     await goTo(0);
-    isSkipping = false;
+    skipping = 'nothing';
   }
 
   /** Who is too far behind goes on with what is newer. */
@@ -136,8 +147,23 @@ export function createTail(
     if (size - place <= backlogBytes) return;
     const next = size - Math.floor(backlogBytes / 2);
     skippedBytes += next - place;
+    leftOut.bytes += next - place;
+    const ends = await countLines(from, place, next);
+    // Of a line that was cut, the beginning has been handed on.
+    leftOut.lines += skipping === 'a cut line' && ends > 0 ? ends - 1 : ends;
     await goTo(next);
-    isSkipping = mark.at(-1) !== newline;
+    skipFromHere();
+  }
+
+  function skipFromHere(): void {
+    skipping = place > 0 && mark.at(-1) !== newline ? 'a lost line' : 'nothing';
+  }
+
+  function skip(bytes: number, { isEnd }: { isEnd: boolean }): void {
+    leftOut.bytes += bytes;
+    if (!isEnd) return;
+    if (skipping === 'a lost line') leftOut.lines += 1;
+    skipping = 'nothing';
   }
 
   async function isInPlace(from: FileHandle): Promise<boolean> {
@@ -157,11 +183,29 @@ export function createTail(
     file = null;
   }
 
+  /** Files that services write come with the service. */
+  function isOverdue(): boolean {
+    missingSinceMs ??= performance.now();
+    return performance.now() - missingSinceMs > missingMs;
+  }
+
   /** Once for each reason: it is looked at every second. */
   function tell(reason: string, isExpected = false): void {
-    if (reason !== told && !isExpected) log.warn({ path, reason }, 'file cannot be followed');
+    if (isExpected || reason === told) return;
+    log.warn({ path, reason }, 'file cannot be followed');
     told = reason;
   }
+}
+
+async function countLines(file: FileHandle, from: number, to: number): Promise<number> {
+  let count = 0;
+  for (let position = from; position < to; ) {
+    const chunk = await bytesAt(file, position, Math.min(countedBytes, to - position));
+    if (chunk.length === 0) break; // it has become shorter
+    for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, end + 1)) count += 1;
+    position += chunk.length;
+  }
+  return count;
 }
 
 async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
