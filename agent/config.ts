@@ -1,5 +1,4 @@
-import { isUtf8 } from 'node:buffer';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { adviseTogether, checkTogether } from '../state/config/checks.ts';
 import { composeConfig } from '../state/config/compose.ts';
@@ -9,10 +8,10 @@ import type { KeyName } from '../state/config/keys.ts';
 import { parseLaunchParams } from '../state/config/launch-params.ts';
 import { parseOriginalConf } from '../state/config/originals.ts';
 import { ConfigError, type ConfigWarning, type Problem } from '../state/config/problems.ts';
-import { readSettings, type Settings, type Source } from '../state/config/settings.ts';
-import { reasonOf } from '../state/errors.ts';
-import { Secret } from '../state/secret.ts';
+import { readSettings, type Source } from '../state/config/settings.ts';
+import { codeOf, readText, reasonFor } from './config-text.ts';
 import { adviseHome, adviseTrust, homeEntries } from './home.ts';
+import { adviseCertificates, readNamedFiles } from './named-files.ts';
 
 /** A configuration that can be used, and how it came about. */
 export interface LoadedConfig {
@@ -27,19 +26,8 @@ export interface LoadedConfig {
   };
 }
 
-/** Either what a file holds, or why it cannot be had. */
-export type FileText = { readonly text: string } | { readonly reason: string };
-
 type Conf = ConfText & { readonly files: readonly string[]; readonly warnings: readonly ConfigWarning[] };
 
-const fileKeys = [
-  'mb.username.file',
-  'mb.password.file',
-  'mb.tls.ca',
-  'mb.tls.cert',
-  'mb.tls.key',
-  'thrift.tls.ca',
-] as const;
 const credentials = ['mb.username', 'mb.password'] as const;
 
 /** What to do about a file that cannot be had. */
@@ -48,11 +36,7 @@ const wanted = {
   further: 'see that the agent can read it, or delete it',
   folder: 'make it a folder that the agent can read, or delete it',
   params: 'the platform writes it: see that it is copied there, or set param.file.path in agent.conf',
-  named: 'write the path of a file that the agent can read',
 } as const;
-
-/** Far more than any configuration needs; a larger file is another file. */
-const limitBytes = 1024 ** 2;
 
 /**
  * Reads agent.conf, conf.d beside it, and the launch-params they name.
@@ -104,6 +88,7 @@ export function loadConfig({
       ...conf.warnings,
       ...settings.warnings,
       ...adviseTogether(settings, places),
+      ...adviseCertificates(settings, resolvePath),
       ...adviseEnvironment(environment, mainFile),
       ...(home === null ? [] : [...adviseTrust(settings.values, home), ...adviseHome(home)]),
     ],
@@ -193,50 +178,6 @@ function readParams(file: string): { params: Map<string, string>; problems: Prob
   const read = readText(file, 'any');
   if ('text' in read) return { params: parseLaunchParams(read.text), problems: [] };
   return { params: new Map(), problems: [unreadable(file, read.reason, wanted.params)] };
-}
-
-/** User and password, and a look at the certificates: a missing one would only show when the broker is first reached. */
-function readNamedFiles({ values, sources }: Settings, resolvePath: (path: string) => string) {
-  const problems: Problem[] = [];
-  const read = (name: (typeof fileKeys)[number]) => {
-    const path = values[name];
-    if (path === null) return null;
-    const found = readText(resolvePath(path));
-    if ('text' in found && found.text.trim() !== '') return found.text;
-    const wrong = `${resolvePath(path)} ${'reason' in found ? found.reason : 'is empty'}`;
-    const { file, line } = sources.get(name) ?? { file: null, line: null };
-    problems.push({ file: file ?? '', line, key: name, wrong, nearest: null, write: wanted.named });
-    return null;
-  };
-  const [username = null, password = null] = fileKeys.map((name) => read(name)?.replace(/\r?\n$/, '') ?? null);
-  return { problems, username, password: password === null ? null : new Secret(password) };
-}
-
-/** Never waits: what is not a regular file, such as a pipe, is refused before it is opened. */
-export function readText(file: string, encoding: 'utf8' | 'any' = 'utf8'): FileText {
-  try {
-    const stat = statSync(file);
-    if (!stat.isFile()) return { reason: 'is not a regular file' };
-    if (stat.size > limitBytes) return { reason: `is larger than 1 MB (${stat.size} bytes)` };
-    const bytes = readFileSync(file);
-    if (encoding === 'utf8' && !isUtf8(bytes)) return { reason: 'is not UTF-8 text' };
-    return { text: bytes.toString('utf8') };
-  } catch (error) {
-    return { reason: reasonFor(error) };
-  }
-}
-
-function reasonFor(error: unknown): string {
-  const known: Readonly<Record<string, string>> = {
-    ENOENT: 'does not exist',
-    ENOTDIR: 'does not exist',
-    EACCES: 'may not be read by this user',
-  };
-  return known[codeOf(error)] ?? `cannot be read: ${reasonOf(error)}`;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function unreadable(file: string, reason: string, write: string): Problem {

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { describe, expect } from 'vitest';
 import { loadConfig } from '../agent/config.ts';
 import { parseOriginalConf } from '../state/config/originals.ts';
@@ -87,7 +88,7 @@ describe('a home', () => {
   test('has what the originals did not know in conf.d, such as whose certificates to trust', ({ folder }) => {
     mkdirSync(join(folder.path, 'conf.d'));
     writeFileSync(join(folder.path, 'conf.d/trust.conf'), '[agent]\nthrift.tls.ca = ca.pem\n');
-    writeFileSync(join(folder.path, 'ca.pem'), 'x');
+    writeFileSync(join(folder.path, 'ca.pem'), rootCertificates[0] ?? '');
 
     const { config, warnings } = loadHome(folder, { conf: samples.conf, params: samples.params });
 

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { inspect } from 'node:util';
 import { expect } from 'vitest';
 import { describeConfig } from '../state/config/describe.ts';
@@ -160,6 +161,14 @@ test.for([
   const { problems } = errorOf(() => folder.load(files));
 
   expect(problems.map((problem) => problem.wrong)).toEqual(wrong);
+});
+
+test('warns of a file that is to say whom to trust, and has no certificate', ({ folder }) => {
+  const conf = `${minimal}mb.tls = true\nmb.tls.ca = ca.pem\nthrift.tls.ca = gone.pem\n`;
+
+  const { warnings } = folder.load({ conf, others: { 'ca.pem': 'not one\n', 'gone.pem': rootCertificates[0] ?? '' } });
+
+  expect(warnings).toMatchObject([{ key: 'mb.tls.ca', line: 4, wrong: expect.stringContaining('no certificate') }]);
 });
 
 test('refuses an agent.conf that is not UTF-8, whose password would otherwise be another one', ({ folder }) => {

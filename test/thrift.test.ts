@@ -5,6 +5,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import type { Log } from '../agent/log.ts';
+import { notReached } from '../agent/thrift/failures.ts';
+import { recordReceiver } from '../agent/thrift/record.ts';
 import { createAuthority, hasOpenssl } from './support/certificates.ts';
 import { expect, onTestFinished } from './support/current-test.ts';
 import { freePort } from './support/mosquitto.ts';
@@ -181,6 +184,25 @@ describe.skipIf(!hasThrift || !hasOpenssl).concurrent('statistics over Thrift', 
     expect(stranger.sentCount()).toBe(0);
   });
 
+  test('the certificate of the server itself may be named, whoever signed it', async () => {
+    const { server, certificate } = await node();
+    const cep = feedTo(server.port, { tls: { ca: certificate.cert } });
+
+    cep.measured(statistics);
+
+    await expect.poll(cep.sentCount).toBe(2);
+  });
+
+  test('one of 1024 bits, as old servers have, is taken where it is named', async () => {
+    const certificate = createAuthority().issue('IP:127.0.0.1', { bits: 1_024 });
+    const server = await startThriftServer(certificate, { weakKey: true });
+    const cep = feedTo(server.port, { tls: { ca: certificate.cert } });
+
+    cep.measured(statistics);
+
+    await expect.poll(cep.sentCount).toBe(2);
+  });
+
   test('a platform as old as the originals is talked to where nothing is checked, and only there', async () => {
     const authority = createAuthority();
     const server = await startThriftServer(authority.issue('IP:127.0.0.1'), { oldTls: true });
@@ -204,6 +226,36 @@ describe.skipIf(!hasThrift || !hasOpenssl).concurrent('statistics over Thrift', 
 
     expect(performance.now() - sinceMs).toBeLessThan(900);
     await expect.poll(() => server.of('disconnected').length).toBe(1);
+  });
+});
+
+describe('what a receiver does to us', () => {
+  const receiver = { host: '127.0.0.1', port: 7711 };
+  const openssl =
+    'write EPROTO 00DEAD:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../rec.c:354:\n';
+
+  test.for([
+    ['UNSPECIFIED', 'EE certificate key too weak', /over TLS: EE certificate key too weak$/, /2048 bits/],
+    ['EPROTO', openssl, /over TLS: wrong version number$/, /port of the server is the secure one/],
+  ] as const)('is told in words: %s', ([code, text, message, remedy]) => {
+    const error = notReached(receiver, Object.assign(new Error(text), { code }));
+
+    expect(error).toMatchObject({ code: 'THRIFT_TLS_REFUSED', lasting: true, message: expect.stringMatching(message) });
+    expect(error.remedy).toMatch(remedy);
+  });
+
+  test('is told aloud once, however often it comes and goes', () => {
+    const levels: string[] = [];
+    const log = new Proxy({}, { get: (_, level) => () => levels.push(String(level)) }) as Log;
+    const { reports } = recordReceiver(receiver, { takes: 'statistics', log, onChange: () => {} });
+
+    for (let round = 1; round <= 5; round += 1) {
+      reports.opened();
+      reports.sent(2);
+      reports.failed(notReached(receiver, new Error('it hung up')));
+    }
+
+    expect(levels.filter((level) => level !== 'debug')).toEqual(['info', 'warn', 'info']);
   });
 });
 

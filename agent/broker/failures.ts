@@ -51,12 +51,8 @@ export class TlsRefusedError extends AgentError {
   readonly remedy: string;
 
   constructor(address: string, { cause, facts }: { cause: Error; facts: Readonly<Record<string, unknown>> }) {
-    // Node adds what one may do to Node.
-    super(`cannot talk to ${address} over TLS: ${cause.message.replace(/; if the root CA .*$/s, '')}`, {
-      cause,
-      facts,
-    });
-    this.remedy = tlsRemedy(codeOf(cause));
+    super(`cannot talk to ${address} over TLS: ${tlsReasonOf(cause)}`, { cause, facts });
+    this.remedy = tlsRemedy(codeOf(cause), cause);
   }
 }
 
@@ -139,14 +135,26 @@ export function codeOf(err: Error): string {
   return 'code' in err ? String(err.code) : '';
 }
 
+/** Without what OpenSSL says about itself, and Node about what one may do to Node. */
+export function tlsReasonOf({ message }: Error): string {
+  const [, reason] = /error:[0-9A-F]+:[^:]*:[^:]*:([^:\n]+)/.exec(message) ?? [];
+  return reason ?? message.replace(/; if the root CA .*$/s, '');
+}
+
+/** Whether a certificate is refused for what it is made of, of which Node tells no code. */
+export function isTooWeak({ message }: Error): boolean {
+  return /too (weak|small)/.test(message);
+}
+
 /** The codes of certificates that fail the check have no prefix of their own. @see Node, "X509 certificate error codes" */
 export function isTls(code: string): boolean {
-  return /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|ERROR_IN_C|DEPTH_ZERO_|SELF_SIGNED_|INVALID_|EPROTO$|HOSTNAME_M|PATH_LENGTH)/.test(
+  return /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|ERROR_IN_C|DEPTH_ZERO_|SELF_SIGNED_|INVALID_|UNSPECIFIED$|EPROTO$|HOSTNAME_M|PATH_LENGTH)/.test(
     code,
   );
 }
 
-function tlsRemedy(code: string): string {
+function tlsRemedy(code: string, cause: Error): string {
+  if (isTooWeak(cause)) return 'Renew the certificate of the broker, with a key of 2048 bits and SHA-256.';
   if (/ALERT|HANDSHAKE_FAILURE/.test(code))
     return 'Give this client a certificate that the broker accepts: mb.tls.cert and mb.tls.key.';
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { connect as connectTcp, isIP, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { AgentError, reasonOf } from '../../state/errors.ts';
-import { authorities } from '../authorities.ts';
+import { trustIn } from '../authorities.ts';
 
 /** One broker of the list. */
 export type Server = { readonly host: string; readonly port: number };
@@ -35,7 +35,7 @@ export function openStream(server: Server, tls: TlsFiles | null) {
       // Said aloud: NODE_TLS_REJECT_UNAUTHORIZED and the flags of Node change only what is not said.
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',
-      ca: authorities(tls.ca),
+      ...trustIn(tls.ca),
       ...(tls.cert === null ? {} : { cert: readFileSync(tls.cert) }),
       ...(tls.key === null ? {} : { key: readFileSync(tls.key) }),
     });

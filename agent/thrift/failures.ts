@@ -1,5 +1,5 @@
 import { AgentError, reasonOf } from '../../state/errors.ts';
-import { codeOf, isTls, textOf } from '../broker/failures.ts';
+import { codeOf, isTls, isTooWeak, textOf, tlsReasonOf } from '../broker/failures.ts';
 
 /** One that takes events over Thrift: a CEP node, or the monitoring server. */
 export type Receiver = { readonly host: string; readonly port: number };
@@ -20,11 +20,9 @@ export class ReceiverTlsError extends AgentError {
   readonly remedy: string;
 
   constructor(receiver: Receiver, cause: Error) {
-    // Node adds what one may do to Node.
-    const reason = cause.message.replace(/; if the root CA .*$/s, '');
     const facts = { ...receiver, reason: codeOf(cause) };
-    super(`cannot talk to ${addressOf(receiver)} over TLS: ${reason}`, { cause, facts });
-    this.remedy = tlsRemedy(codeOf(cause));
+    super(`cannot talk to ${addressOf(receiver)} over TLS: ${tlsReasonOf(cause)}`, { cause, facts });
+    this.remedy = tlsRemedy(codeOf(cause), cause);
   }
 }
 
@@ -77,7 +75,9 @@ export function addressOf({ host, port }: Receiver): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-function tlsRemedy(code: string): string {
+function tlsRemedy(code: string, cause: Error): string {
+  if (isTooWeak(cause))
+    return 'Renew the certificate of the server, with a key of 2048 bits and SHA-256; one of 1024 bits is taken where thrift.tls.ca names it.';
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
     return 'Renew the certificate of the server; if it is valid, set the clock of this machine.';
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')

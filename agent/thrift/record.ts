@@ -29,17 +29,19 @@ export function recordReceiver(
   const address = addressOf(receiver);
   let sentCount = 0;
   let sentAtMs: number | null = null;
-  let failed: { readonly error: AgentError; readonly sinceMs: number; readonly toldAtMs: number } | null = null;
-  let wasOpened = false;
+  let failed: { readonly error: AgentError; readonly sinceMs: number } | null = null;
+  /** The last failure that was told aloud. One that comes and goes with each round is told no more often. */
+  let told: { readonly code: string; readonly atMs: number } | null = null;
+  let isOpenTold = false;
 
   function tellFailure(error: AgentError): void {
     const nowMs = performance.now();
-    const isTold = failed?.error.code === error.code && nowMs - failed.toldAtMs < remindEveryMs;
-    failed = {
-      error,
-      sinceMs: failed?.sinceMs ?? nowMs,
-      toldAtMs: isTold && failed !== null ? failed.toldAtMs : nowMs,
-    };
+    const isTold = told?.code === error.code && nowMs - told.atMs < remindEveryMs;
+    failed = { error, sinceMs: failed?.sinceMs ?? nowMs };
+    if (!isTold) {
+      told = { code: error.code, atMs: nowMs };
+      isOpenTold = false;
+    }
     const line = { event: 'receiver.failed', takes, receiver: address, ...failure(error) };
     log[isTold ? 'debug' : 'warn'](line, 'cannot send to a receiver; it is tried again');
   }
@@ -47,12 +49,9 @@ export function recordReceiver(
   return {
     reports: {
       opened() {
-        const isNews = !wasOpened || failed !== null;
-        wasOpened = true;
-        log[isNews ? 'info' : 'debug'](
-          { event: 'receiver.opened', takes, receiver: address },
-          'a receiver has let us in',
-        );
+        const line = { event: 'receiver.opened', takes, receiver: address };
+        log[isOpenTold ? 'debug' : 'info'](line, 'a receiver has let us in');
+        isOpenTold = true;
       },
       sent(count) {
         sentCount += count;

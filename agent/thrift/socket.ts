@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { reasonOf } from '../../state/errors.ts';
-import { authorities } from '../authorities.ts';
+import { trustIn } from '../authorities.ts';
 import { notReached, type Receiver, ReceiverTlsFileError } from './failures.ts';
 
 /** How to know a receiver. `ca`: a PEM file, null for what this system and Node trust. */
@@ -36,8 +36,10 @@ export function secured(socket: TLSSocket, receiver: Receiver): Promise<void> {
 function trust({ ca, verify }: ReceiverTls) {
   // Old platforms have certificates, and speak versions, that are not safe; where nothing is checked they may.
   if (!verify) return { rejectUnauthorized: false, minVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0' } as const;
+  // Servers of the platform came with certificates of 1024 bits: whoever names one means that one.
+  const ciphers = ca === null ? {} : { ciphers: 'DEFAULT:@SECLEVEL=1' };
   try {
-    return { rejectUnauthorized: true, minVersion: 'TLSv1.2', ca: authorities(ca) } as const;
+    return { ...ciphers, ...trustIn(ca), rejectUnauthorized: true, minVersion: 'TLSv1.2' } as const;
   } catch (cause) {
     throw new ReceiverTlsFileError(`cannot use thrift.tls.ca: ${reasonOf(cause)}`, { cause });
   }

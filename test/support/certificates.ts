@@ -9,8 +9,11 @@ export type Certificate = { readonly cert: string; readonly key: string };
 
 export type Authority = {
   readonly ca: string;
-  /** @param names - as `DNS:localhost,IP:127.0.0.1`; `days`: how long it is valid, below 0: it was until then */
-  issue(names: string, options?: { days?: number }): Certificate;
+  /**
+   * @param names - as `DNS:localhost,IP:127.0.0.1`; `days`: how long it is valid, below 0: it was until then; `bits`: of an
+   * RSA key, instead of one that is safe
+   */
+  issue(names: string, options?: { days?: number; bits?: number }): Certificate;
 };
 
 /** Without it, what needs it is left out; in CI it is required. */
@@ -25,13 +28,13 @@ export function createAuthority(name = 'authority'): Authority {
   let issued = 0;
   return {
     ca,
-    issue(names, { days = 2 } = {}) {
+    issue(names, { days = 2, bits } = {}) {
       issued += 1;
       const [cert, key, request, extensions] = ['cert', 'key', 'request', 'extensions'].map((part) =>
         join(folder, `${issued}-${part}.pem`),
       ) as [string, string, string, string];
       writeFileSync(extensions, `subjectAltName=${names}\n`);
-      openssl('req', ...newKey(key), '-subj', `/CN=issued-${issued}`, '-out', request);
+      openssl('req', ...newKey(key, bits), '-subj', `/CN=issued-${issued}`, '-out', request);
       const signing = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial', '-days', String(days), '-extfile', extensions];
       openssl('x509', '-req', '-in', request, ...signing, '-out', cert);
       return { cert, key };
@@ -39,8 +42,9 @@ export function createAuthority(name = 'authority'): Authority {
   };
 }
 
-function newKey(path: string): string[] {
-  return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', path];
+function newKey(path: string, bits?: number): string[] {
+  const kind = bits === undefined ? ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'] : [`rsa:${bits}`];
+  return ['-newkey', ...kind, '-nodes', '-keyout', path];
 }
 
 function openssl(...args: string[]): void {

@@ -23,6 +23,7 @@ export type ServerOptions = {
   readonly expireAfter?: number;
   readonly refuseStream?: string;
   readonly oldTls?: boolean;
+  readonly weakKey?: boolean;
 };
 
 export type ServerEvent = {

@@ -8,6 +8,7 @@ Prints a JSON line for each thing that happens; ends with its input. OPTIONS is 
   slowMs        how long each call takes
   expireAfter   publishes after which a session expires
   refuseStream  a definition is refused with this text
+  weakKey       has a certificate that is not safe any more
   oldTls        speaks nothing newer than TLS 1.0
 """
 
@@ -129,8 +130,9 @@ def serve(raw):
 
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-if options.get("oldTls"):
+if options.get("oldTls") or options.get("weakKey"):
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
+if options.get("oldTls"):
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
 context.load_cert_chain(certificate, key)
 listener = socket.socket()

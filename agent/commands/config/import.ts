@@ -5,7 +5,7 @@ import { type Imported, importConf, type Remark, remarkKinds } from '../../../st
 import { parseLaunchParams } from '../../../state/config/launch-params.ts';
 import { parseOriginalConf } from '../../../state/config/originals.ts';
 import { ConfigError, formatProblem, type Problem } from '../../../state/config/problems.ts';
-import { readText } from '../../config.ts';
+import { readText } from '../../config-text.ts';
 import { adviseHome } from '../../home.ts';
 import { checkHooks } from '../../hooks/check.ts';
 import { type Command, exitCodes } from '../command.ts';
