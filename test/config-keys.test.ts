@@ -5,6 +5,7 @@ import { keyNames } from '../state/config/keys.ts';
 import { parseLaunchParams } from '../state/config/launch-params.ts';
 import { nearestOf } from '../state/config/nearest.ts';
 import { readSettings } from '../state/config/settings.ts';
+import { quiet } from './support/config-folder.ts';
 
 const places = { confFile: 'agent.conf', paramsFile: 'launch-params' };
 const identity = 'APPLICATION_ID=a,SERVICE_NAME=s,CLUSTER_ID=c,MEMBER_ID=m';
@@ -119,6 +120,15 @@ describe('keys together', () => {
 
     expect(checkTogether(settings, places)).toEqual([]);
     expect(adviseTogether(settings, places).map(({ key }) => key)).toEqual(expected);
+  });
+
+  test('log publishing without a file is told', () => {
+    const server = ['ip = h', 'secure.port = 2', 'admin.username = u', 'admin.password = p'];
+    const conf = ['mb.urls = a:1', 'enable.data.publisher = true', ...server.map((it) => `monitoring.server.${it}`)];
+    const settings = readConf(conf.join('\n'), quiet);
+
+    expect(checkTogether(settings, places)).toEqual([]);
+    expect(adviseTogether(settings, places)).toMatchObject([{ key: 'log.file.paths' }]);
   });
 });
 

@@ -45,9 +45,12 @@ export function adviseTogether(settings: Settings, places: Places): ConfigWarnin
       located(gone(key, 'events go out without it'), settings, places.paramsFile),
     ),
     ...missing(values, forArtifacts).map((key) => located(gone(key, artifactsNeed[key]), settings, places.paramsFile)),
-    ...[...writtenTwice(values), ...commitsOfReleases(values), ...signersOfNothing(values)].map((finding) =>
-      located(finding, settings, places.confFile),
-    ),
+    ...[
+      ...writtenTwice(values),
+      ...commitsOfReleases(values),
+      ...signersOfNothing(values),
+      ...publisherOfNothing(values),
+    ].map((finding) => located(finding, settings, places.confFile)),
     ...withoutEffect(settings, places.confFile),
   ].filter(({ key }) => key === null || !warned.has(key));
 }
@@ -133,6 +136,11 @@ function logs(values: Values): Finding[] {
   if (!values['enable.data.publisher']) return [];
   const needed = monitoring.map((part) => `monitoring.server.${part}` as const);
   return missing(values, needed).map((key) => notSet(key, 'enable.data.publisher = true needs it'));
+}
+
+function publisherOfNothing(values: Values): Finding[] {
+  if (!values['enable.data.publisher'] || (values['log.file.paths'] ?? []).length > 0) return [];
+  return [notSet('log.file.paths', 'enable.data.publisher = true publishes nothing without it')];
 }
 
 /** A credential of systemd counts as a file. */
