@@ -77,6 +77,22 @@ describe('a cleanup', () => {
     expect(statusEvents(platform.heard)).toEqual(['InstanceStartedEvent', ...leaving]);
   });
 
+  test.for([
+    { what: 'a drain that hangs', drain: hangs('drain') },
+    { what: 'a drain that is held', drain: `${traced('drain')}\nexit 75` },
+  ])('cleans in time before its budget is spent, after $what', async ({ drain }, { life }) => {
+    const platform = await life.platform({ members: [ownMember('Active')] });
+    const hooks = { 'drain/50-wait': drain, 'clean.sh': traced('clean') };
+    const agent = await life.agent({ conf: { 'termination.budget': '4' }, hooks });
+    await agent.entered('active', AbortSignal.timeout(20_000));
+
+    await platform.cleanupMember();
+    await platform.waitFor('InstanceReadyToShutdownEvent', () => true, { timeoutMs: 4_500 });
+
+    expect(await agent.exited).toBe(0);
+    expect([...new Set(agent.trace())]).toEqual(['drain', 'clean']);
+  });
+
   test('waits for clean as long as the budget lasts, then ends all the same', async ({ life }) => {
     const platform = await life.platform({ members: [ownMember('Active')] });
     const hooks = { 'clean.sh': `trap '' TERM\n${traced('clean')}\nsleep 60` };

@@ -208,6 +208,21 @@ describe('a cleanup', () => {
     }
   });
 
+  test('cleans with the last quarter of its budget, whatever drain waits for', () => {
+    const hurried: Step = { type: 'CleanupRequested', budgetMs: 8_000 };
+    for (const hangsIn of [[], [done('maintenanceDelivery')]]) {
+      for (const isOver of ['drainBudget', 'hurriedDrain']) {
+        const { path, snapshot } = live([...toActive, hurried, ...hangsIn, done(isOver)]);
+
+        expect(path).toBe('pendingTermination.cleaning.running');
+        expect(snapshot.context.attempts).toEqual({ clean: 1 });
+      }
+    }
+    expect(live([...toActive, cleanup, done('maintenanceDelivery'), done('drain'), done('drainBudget')]).path).toBe(
+      'pendingTermination.cleaning.running',
+    );
+  });
+
   test('that is in a hurry ends when that time is over, also when it was leaving already', () => {
     const hurried: Step = { type: 'CleanupRequested', budgetMs: 8_000 };
 
@@ -728,6 +743,8 @@ function everyEvent(): Step[] {
   const actors = [
     'acceptancePause',
     'hurryBudget',
+    'hurriedDrain',
+    'drainBudget',
     'startedDelivery',
     'activatedDelivery',
     'maintenanceDelivery',

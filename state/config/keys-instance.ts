@@ -29,9 +29,13 @@ export const agentKeys = {
     fallback: 'none',
     example: '15m',
   }),
-  'termination.budget': key(duration('s'), 'How long going down may take, all of it: drain, hooks, stop and kill.', {
-    fallback: '10m',
-  }),
+  'termination.budget': key(
+    duration('s'),
+    'How long going down may take, all of it: drain, of three quarters at most, then clean, stop and kill.',
+    {
+      fallback: '10m',
+    },
+  ),
   'shutdown.on.sigterm': key(
     flag,
     'Whether SIGTERM takes the instance down, as containers want it, not the agent alone.',

@@ -50,6 +50,7 @@ export type LifecycleEvent =
   | { readonly type: 'raised.Activated' }
   | { readonly type: 'raised.Leaving' }
   | { readonly type: 'raised.Departed' }
+  | { readonly type: 'raised.DrainOver' }
   | { readonly type: 'raised.HurryOver' }
   | { readonly type: 'raised.ArtifactsSettled' }
   | { readonly type: 'raised.DeploymentFailed' };

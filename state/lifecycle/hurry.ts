@@ -1,3 +1,5 @@
+import type { LifecycleEvent } from './context.ts';
+import { drainBudgetMs } from './leaving.ts';
 import { vocabulary } from './vocabulary.ts';
 
 /**
@@ -9,13 +11,25 @@ export const hurry = vocabulary.createStateConfig({
   states: {
     calm: { on: { CleanupRequested: { guard: 'isHurried', target: 'hurried' } } },
     hurried: {
-      invoke: {
-        id: 'hurryBudget',
-        src: 'pause',
-        input: ({ event }) => ({ ms: event.type === 'CleanupRequested' ? event.budgetMs : null }),
-        onDone: { target: 'over', actions: 'raiseHurryOver' },
-      },
+      invoke: [
+        {
+          id: 'hurryBudget',
+          src: 'pause',
+          input: ({ event }) => ({ ms: budgetIn(event) }),
+          onDone: { target: 'over', actions: 'raiseHurryOver' },
+        },
+        {
+          id: 'hurriedDrain',
+          src: 'pause',
+          input: ({ event }) => ({ ms: drainBudgetMs(budgetIn(event)) }),
+          onDone: { actions: 'raiseDrainOver' },
+        },
+      ],
     },
     over: {},
   },
 });
+
+function budgetIn(event: LifecycleEvent): number | null {
+  return event.type === 'CleanupRequested' ? event.budgetMs : null;
+}

@@ -3,6 +3,14 @@ import { gateInput, vocabulary } from './vocabulary.ts';
 /** Maintenance is given this long to leave before draining begins. @see design.md, "The lifecycle machine" */
 const maintenanceOutMs = 2_000;
 
+/**
+ * How much of a budget draining may take, at most: whoever waits for connections that never end must not keep `clean` from
+ * stopping the services.
+ */
+export function drainBudgetMs<Budget extends number | null>(budgetMs: Budget): Budget {
+  return (budgetMs === null ? null : Math.round(0.75 * budgetMs)) as Budget;
+}
+
 /** What a cleanup begins with, whatever it interrupts. */
 export const leave = [
   { type: 'decide', params: { event: 'InstanceMaintenanceModeEvent' } },
@@ -19,12 +27,20 @@ export const pendingTermination = vocabulary.createStateConfig({
     { type: 'remember', params: { departed: true } },
     'raiseDeparted',
   ],
-  invoke: {
-    id: 'terminationBudget',
-    src: 'pause',
-    input: ({ context }) => ({ ms: context.terminationBudgetMs }),
-    onDone: '#obsolete',
-  },
+  invoke: [
+    {
+      id: 'terminationBudget',
+      src: 'pause',
+      input: ({ context }) => ({ ms: context.terminationBudgetMs }),
+      onDone: '#obsolete',
+    },
+    {
+      id: 'drainBudget',
+      src: 'pause',
+      input: ({ context }) => ({ ms: drainBudgetMs(context.terminationBudgetMs) }),
+      onDone: { actions: 'raiseDrainOver' },
+    },
+  ],
   // Asked again while leaving: leaving already.
   on: { CleanupRequested: {}, 'raised.HurryOver': '#obsolete' },
   initial: 'announcing',
@@ -36,8 +52,12 @@ export const pendingTermination = vocabulary.createStateConfig({
         input: { event: 'InstanceMaintenanceModeEvent', atMostMs: maintenanceOutMs },
         onDone: [{ guard: 'startedAnything', target: 'draining' }, { target: '#obsolete' }],
       },
+      on: { 'raised.DrainOver': [{ guard: 'startedAnything', target: 'cleaning' }, { target: '#obsolete' }] },
     },
-    draining: leavingGate('drain', '#pendingTermination.cleaning'),
+    draining: {
+      ...leavingGate('drain', '#pendingTermination.cleaning'),
+      on: { 'raised.DrainOver': { target: 'cleaning', actions: endOf('drain') } },
+    },
     cleaning: leavingGate('clean', '#obsolete'),
   },
 });
@@ -55,11 +75,7 @@ export const obsolete = vocabulary.createStateConfig({
 
 /** Leaving must always be possible: what `drain` and `clean` come to is recorded and passed over. */
 function leavingGate(gate: 'drain' | 'clean', target: string) {
-  const actions = [
-    { type: 'clearNote', params: { about: gate } } as const,
-    { type: 'endGate', params: { gate } } as const,
-  ];
-  const through = { target, actions };
+  const through = { target, actions: endOf(gate) };
   return vocabulary.createStateConfig({
     initial: 'asking',
     states: {
@@ -70,11 +86,21 @@ function leavingGate(gate: 'drain' | 'clean', target: string) {
         invoke: {
           id: gate,
           src: 'runGate',
-          input: ({ context }) => ({ ...gateInput(gate, context), budgetMs: context.terminationBudgetMs }),
+          input: ({ context }) => ({
+            ...gateInput(gate, context),
+            budgetMs: gate === 'drain' ? drainBudgetMs(context.terminationBudgetMs) : context.terminationBudgetMs,
+          }),
           onDone: through,
           onError: through,
         },
       },
     },
   });
+}
+
+function endOf(gate: 'drain' | 'clean') {
+  return [
+    { type: 'clearNote', params: { about: gate } },
+    { type: 'endGate', params: { gate } },
+  ] as const;
 }

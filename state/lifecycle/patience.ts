@@ -53,8 +53,10 @@ const pauses: Readonly<Record<string, string>> = {
   artifactRest: 'the end of a storm of events',
   artifactInterval: 'the moment to look at the repositories',
   terminationBudget: 'the end of the time for leaving',
+  drainBudget: 'the end of the part of it for draining',
   activationDeadline: 'the moment to give up, unless it is active by then',
   hurryBudget: 'the end of the time that SIGTERM leaves',
+  hurriedDrain: 'the end of the part of it for draining',
   acceptancePause: 'the moment from which the platform should show what it was told',
 };
 

@@ -105,6 +105,7 @@ export const vocabulary = setup({
     raiseActivated: raise({ type: 'raised.Activated' }),
     raiseLeaving: raise({ type: 'raised.Leaving' }),
     raiseDeparted: raise({ type: 'raised.Departed' }),
+    raiseDrainOver: raise({ type: 'raised.DrainOver' }),
     raiseHurryOver: raise({ type: 'raised.HurryOver' }),
     raiseArtifactsSettled: raise({ type: 'raised.ArtifactsSettled' }),
     raiseDeploymentFailed: raise({ type: 'raised.DeploymentFailed' }),
