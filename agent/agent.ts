@@ -17,6 +17,7 @@ import { openDataBridge } from './data-bridge.ts';
 import { createDeployments } from './deployments.ts';
 import { createFaults } from './faults.ts';
 import { createHooks } from './hooks/hooks.ts';
+import { isHarmless } from './hooks/problems.ts';
 import { createInbox } from './inbox.ts';
 import { openJournal } from './journal/journal.ts';
 import { startLifecycle } from './lifecycle.ts';
@@ -98,6 +99,13 @@ export async function runAgent(options: {
       owner: `${instance.memberId} ${stateDir}`,
       facts: () => models.facts(broker.server.host),
       onRan: reports.hookRan,
+      onProblems: (problems) => {
+        reports.hooksChecked(problems.map(({ message }) => message));
+        const text = problems.flatMap((it) => (isHarmless(it) ? [] : [it.message])).join('; ');
+        noticeAbout('hooks')(text === '' ? null : { condition: 'degraded', text });
+      },
+      onTrouble: (script, reason) =>
+        noticeAbout(script)(reason === null ? null : { condition: 'degraded', text: `${script}: ${reason}` }),
     }),
   );
   const outbox = createOutbox({

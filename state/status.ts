@@ -134,6 +134,6 @@ export const Status = z.object({
     .describe('The CEP nodes and the monitoring server; null: not configured, or not known.'),
   hooks: z.array(StatusHook),
   recent: z.array(z.object({ at: time, event: z.string(), text: z.string() })),
-  problems: z.array(z.string()).describe('What is wrong with the journal.'),
+  problems: z.array(z.string()).describe('What is wrong with the journal, or with what is there to be run.'),
 });
 export type Status = z.infer<typeof Status>;

@@ -1,6 +1,10 @@
 import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { HookUnusableError } from '../agent/hooks/executables.ts';
+import { watchProblems } from '../agent/hooks/problems.ts';
+import { createLog } from '../agent/log.ts';
+import { onTestFinished } from './support/current-test.ts';
 import { never, test } from './support/hooks.ts';
 
 const log = (word: string) => `echo ${word} >> ../order`;
@@ -139,4 +143,22 @@ test('a script may change its own file: the next run is by what is there then', 
   expect(await hooks.gate('drain', {}, { signal: never() })).toMatchObject({
     degraded: expect.stringMatching(/cannot run/),
   });
+});
+
+test('what was wrong is looked at again until it is mended', async () => {
+  const unusable = new HookUnusableError('/ext/clean.sh', 'notExecutable');
+  const findings = [[unusable], [unusable], []];
+  const told: string[][] = [];
+  const closing = new AbortController();
+  onTestFinished(() => closing.abort());
+
+  await watchProblems({
+    check: async () => findings.shift() ?? [],
+    onFound: (problems) => void told.push(problems.map(({ code }) => code)),
+    againMs: 1,
+    log: createLog({ level: 'silent', pretty: false, colour: false }),
+    signal: closing.signal,
+  });
+
+  await expect.poll(() => told).toEqual([['HOOK_UNUSABLE'], []]);
 });

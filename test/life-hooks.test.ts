@@ -1,6 +1,9 @@
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { ownMember, shop } from '../agent/demo/story.ts';
 import { anyBroker, lifeTest, statusEvents } from './support/life.ts';
+import { statusOf } from './support/status.ts';
 
 const scripts = [
   'CreateLVSDummyInterface',
@@ -30,6 +33,45 @@ const place = {
 };
 
 const test = lifeTest.extend('broker', anyBroker);
+
+describe('what is wrong with hooks', () => {
+  test('is in the status from the start, and no longer once it is mended', async ({ life }) => {
+    await life.platform({ members: [ownMember('Active')] });
+    const hooks = { 'clean.sh': 'true', 'drain/warm.sh': 'true' };
+    const agent = await life.agent({ hooks });
+    const stateDir = join(life.folder, 'state');
+    await agent.entered('active', AbortSignal.timeout(20_000));
+    expect(await statusOf(stateDir)).toMatchObject({
+      condition: 'ok',
+      problems: [expect.stringContaining('drain/warm.sh')],
+    });
+    await agent.stop();
+    chmodSync(join(life.folder, 'extensions/clean.sh'), 0o644);
+
+    const again = await life.agent();
+    await again.entered('active', AbortSignal.timeout(20_000));
+
+    await expect.poll(async () => (await statusOf(stateDir)).condition).toBe('degraded');
+    const { why, problems } = await statusOf(stateDir);
+    expect(problems).toHaveLength(2);
+    expect(why[0]).toMatch(/clean\.sh.*not executable/);
+  });
+
+  test('such as a script that does not take its notice, is told until it does', async ({ life }) => {
+    const platform = await life.platform({ members: [ownMember('Active')] });
+    const agent = await life.agent({ hooks: { 'TenantSubscribedEvent.sh': '[ -e $TRACE.mended ] || exit 3' } });
+    await agent.entered('active', AbortSignal.timeout(20_000));
+    const subscribed = { tenantId: 1, serviceName: shop.serviceName, clusterIds: [shop.clusterId] };
+
+    await platform.publish('TenantSubscribedEvent', subscribed);
+    const stateDir = join(life.folder, 'state');
+    await expect.poll(async () => (await statusOf(stateDir)).why[0]).toMatch(/TenantSubscribedEvent\.sh: .*3/);
+    writeFileSync(join(life.folder, 'trace.mended'), '');
+    await platform.publish('TenantSubscribedEvent', subscribed);
+
+    await expect.poll(async () => (await statusOf(stateDir)).condition).toBe('ok');
+  });
+});
 
 describe('hooks', () => {
   test('are fired at each moment of the life, in order', async ({ life }) => {

@@ -4,7 +4,6 @@ import { type HookName, hooks } from '../../plugins/contract.ts';
 import { nearestOf } from '../../state/config/nearest.ts';
 import { AgentError } from '../../state/errors.ts';
 import {
-  type Executable,
   findExecutables,
   HookFolderError,
   HookUnusableError,
@@ -25,6 +24,17 @@ export class HookNameError extends AgentError {
   constructor(folder: string, unknown: readonly { readonly name: string; readonly nearest: string | null }[]) {
     const words = unknown.map(({ name, nearest }) => (nearest === null ? name : `${name} (did you mean ${nearest}?)`));
     super(`cannot tell which hook is meant in ${folder}: ${words.join(', ')}`, { facts: { folder, unknown } });
+  }
+}
+
+/** A file in the folder of a hook has a name that says nothing of its place there. */
+export class HookFileNameError extends AgentError {
+  override readonly name = 'HookFileNameError';
+  readonly code = 'HOOK_FILE_MISNAMED';
+  readonly remedy = 'Name it <number>-<name>, such as 50-warm, or remove it: it is never run.';
+
+  constructor(folder: string, file: string) {
+    super(`cannot run ${file}: its name is not that of an executable of a hook`, { facts: { folder, file } });
   }
 }
 
@@ -61,26 +71,28 @@ export function orderProblems(options: Checked): HookOrderError[] {
 }
 
 async function checkHook(name: HookName, options: Checked): Promise<AgentError[]> {
-  const executables = executablesOf(name, options.extensionsDir);
-  if (executables instanceof HookFolderError) return [executables];
+  const found = filesOf(name, options.extensionsDir);
+  if (found instanceof HookFolderError) return [found];
+  const { executables, misnamed } = found;
   const unusable = await Promise.all(executables.map(({ path }) => inspectExecutable(path).then(() => [], asProblem)));
   const runners = runnersOf(name, options);
   const { error } = orderRunners(name, runners);
   const neighbours = unknownNames(runners, options.plugins?.optional).map(
     ({ runner, unknown }) => new HookNeighbourError(runner, unknown),
   );
-  return [...unusable.flat(), ...(error === null ? [] : [error]), ...neighbours];
+  const unplaced = misnamed.map((file) => new HookFileNameError(options.extensionsDir, file));
+  return [...unusable.flat(), ...unplaced, ...(error === null ? [] : [error]), ...neighbours];
 }
 
 function runnersOf(name: HookName, { extensionsDir, plugins }: Checked): Ordered[] {
-  const executables = executablesOf(name, extensionsDir);
-  const found = executables instanceof HookFolderError ? [] : executables.map(placeOf);
+  const files = filesOf(name, extensionsDir);
+  const found = files instanceof HookFolderError ? [] : files.executables.map(placeOf);
   return [...(plugins?.runnersFor(name) ?? []), ...found];
 }
 
-function executablesOf(name: HookName, folder: string): Executable[] | HookFolderError {
+function filesOf(name: HookName, folder: string): ReturnType<typeof findExecutables> | HookFolderError {
   try {
-    return findExecutables(folder, name).executables;
+    return findExecutables(folder, name);
   } catch (thrown) {
     if (thrown instanceof HookFolderError) return thrown;
     throw thrown;

@@ -6,7 +6,7 @@ import type { AgentError } from '../../state/errors.ts';
 import type { Faults } from '../faults.ts';
 import { failure, type Log } from '../log.ts';
 import { createAsking, type RanHook } from './asking.ts';
-import { checkHooks, HookNameError, HookNeighbourError } from './check.ts';
+import { checkHooks } from './check.ts';
 import type { CommonValues } from './environment.ts';
 import { createExecutableRunners, type HookSettings } from './executable-runner.ts';
 import { HookFolderError } from './executables.ts';
@@ -21,6 +21,7 @@ import {
 import { endInterrupted } from './interrupted.ts';
 import { createLookup } from './lookup.ts';
 import { createNotices } from './notices.ts';
+import { watchProblems } from './problems.ts';
 import { createReaper } from './reaper.ts';
 import type { Runner, RunnerSource } from './runners.ts';
 import { createSpare } from './spare.ts';
@@ -91,6 +92,10 @@ export function createHooks(options: {
   readonly temporaryFolder?: string;
   readonly faults?: Faults;
   readonly onRan?: (run: RanHook) => void;
+  /** Told what is wrong with what is there to be run, whenever that has changed. */
+  readonly onProblems?: (problems: readonly AgentError[]) => void;
+  /** Told of a script of the originals that failed to take a notice, and once it takes one again: null. */
+  readonly onTrouble?: (script: string, reason: string | null) => void;
   readonly timing?: Partial<HookTiming>;
 }): Hooks {
   const { config, temporaryFolder = tmpdir() } = options;
@@ -106,7 +111,9 @@ export function createHooks(options: {
   const interrupted = endInterrupted({ parent: temporaryFolder, prefix: folderPrefix, reaper, log });
   const notices = createNotices({ log });
   const closing = new AbortController();
-  const problems = checkHooks(where).then((found) => report(found, log));
+  const onFound = options.onProblems ?? (() => {});
+  const problems = watchProblems({ check: () => checkHooks(where), onFound, log, signal: closing.signal });
+  const troubled = new Set<string>();
   const passings = new Set<Promise<GateOutcome>>();
   const untold = new Set<HookName>(options.interrupted);
 
@@ -194,7 +201,7 @@ export function createHooks(options: {
     const delaysMs = timing.retryDelaysMs.slice(0, runner.limits.retries ?? 0);
     for (let attempt = 1; ; attempt += 1) {
       const end = await ask({ name, input, runner, attempt, leftMs: null, signal: closing.signal });
-      if (end.kind === 'done') return;
+      if (end.kind === 'done') return tellTrouble(runner, null);
       const delayMs = end.kind === 'failed' ? delaysMs[attempt - 1] : undefined;
       if (delayMs !== undefined) {
         await setTimeout(delayMs, undefined, { signal: closing.signal });
@@ -204,8 +211,15 @@ export function createHooks(options: {
       const error = end.kind === 'cannotRun' ? end.error : new HookFailedError(name, runner.name, said);
       const fields = { event: 'notice.failed', hook: name, executable: runner.name, ...failure(error) };
       log.error(fields, 'notice failed');
-      return;
+      return tellTrouble(runner, said);
     }
+  }
+
+  function tellTrouble({ name, kind }: Runner, reason: string | null): void {
+    const isNews = reason === null ? troubled.delete(name) : kind === 'stratos';
+    if (!isNews) return;
+    if (reason !== null) troubled.add(name);
+    options.onTrouble?.(name, reason);
   }
 }
 
@@ -217,16 +231,6 @@ function withTrouble(outcome: GateOutcome, trouble: string): GateOutcome {
   if (outcome.kind === 'blocked') return outcome;
   const { degraded } = outcome;
   return { kind: 'passed', degraded: degraded === undefined ? trouble : `${trouble}; ${degraded}` };
-}
-
-function report(problems: readonly AgentError[], log: Log): readonly AgentError[] {
-  for (const problem of problems) {
-    const isHarmless = problem instanceof HookNameError || problem instanceof HookNeighbourError;
-    const fields = { event: 'hook.problem', ...failure(problem) };
-    if (isHarmless) log.warn(fields, 'hook will not be run as it is meant');
-    else log.error(fields, 'hook cannot be run as it is');
-  }
-  return problems;
 }
 
 /** @throws the signal's reason when it aborts */

@@ -61,7 +61,7 @@ export function createStatus({ run, config, recorder, broker, outbox, waits, bri
       health: healthOf(memory, now),
       hooks: memory.hooks.map(({ value, atMs }) => ({ ...value, agoMs: now.ago(atMs) })),
       recent: memory.recent.map(({ value, atMs }) => ({ at: now.timeOf(atMs), ...value })),
-      problems: [],
+      problems: [...memory.problems],
     };
   };
 }

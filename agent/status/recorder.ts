@@ -8,6 +8,8 @@ export type Reports = {
   /** The machine took a step. */
   stepped(step: Step): void;
   hookRan(run: RanHook): void;
+  /** All that is wrong with what is there to be run, in words. */
+  hooksChecked(problems: readonly string[]): void;
   portAnswered(answer: PortAnswer): void;
   artifactChanged(news: ArtifactNews): void;
   artifactRecorded(record: Provenance): void;
@@ -57,6 +59,7 @@ export type Memory = {
   readonly stateSinceMs: number | null;
   readonly activeAfterMs: number | null;
   readonly hooks: readonly Dated<RanHook>[];
+  readonly problems: readonly string[];
   readonly ports: ReadonlyMap<number, Dated<PortAnswer>>;
   readonly artifacts: ReadonlyMap<string, Dated<ArtifactMemory>>;
   readonly statistics: Dated<Readonly<Record<string, number>>> | null;
@@ -90,6 +93,7 @@ export function createRecorder(options: {
     stateSinceMs: null as number | null,
     activeAfterMs: null as number | null,
     hooks: [] as Dated<RanHook>[],
+    problems: [] as readonly string[],
     ports: new Map<number, Dated<PortAnswer>>(),
     artifacts: new Map(artifacts.filter(isInPlace).map((record) => [record.tenantId, known(record, nowMs())])),
     statistics: null as Memory['statistics'],
@@ -122,6 +126,9 @@ export function createRecorder(options: {
       if (earlier >= 0) memory.hooks.splice(earlier, 1);
       keepNewest(memory.hooks, dated(run), hooksKept);
       if (run.end !== 'done') remember('hook', [`${run.executable} ${run.end}`, run.reason].filter(Boolean).join(': '));
+    },
+    hooksChecked(problems) {
+      memory.problems = problems;
     },
     portAnswered(answer) {
       memory.ports.set(answer.port, dated(answer));
