@@ -419,6 +419,20 @@ describe('artifacts', () => {
     });
   });
 
+  test('of a tenant that rests are looked at in time, however much is done for others meanwhile', () => {
+    const shared = { multiTenant: true, hasRepository: true };
+    const looked = failed('fetchArtifact', 'not there');
+    const waiting = [...toServers, artifact('1'), looked, artifact('2'), looked, artifact('2'), artifact('3')];
+
+    const busy = live([...waiting, rested, looked], shared);
+    const next = live([...waiting, rested, looked, rested], shared);
+
+    // The moment of tenant 2 began when that of tenant 1 was over.
+    expect(live(waiting, shared).snapshot.context.deploying).toBe('3');
+    expect(busy.snapshot.value).toMatchObject({ artifacts: 'idle', rests: 'resting' });
+    expect(next.snapshot.context.deploying).toBe('2');
+  });
+
   describe('of a tenant that leaves', () => {
     const left: Step = { type: 'SignUpRemoved', tenantId: '1' };
     const shared = { multiTenant: true, hasRepository: true };

@@ -1,9 +1,6 @@
 import { deploying } from './deploying.ts';
 import { foundIn, vocabulary } from './vocabulary.ts';
 
-/** Events come in storms: what has just been looked at is not looked at again for so long. */
-const restMs = 1_500;
-
 /**
  * The region that puts artifacts in place, one tenant after the other, once the start hooks are through.
  * A tenant whose repository cannot be had, or whose update is refused, holds up no other.
@@ -30,12 +27,6 @@ export const artifacts = vocabulary.createStateConfig({
         { guard: 'wasFound', target: 'deploying.updating' },
         { guard: 'isWanted', target: 'deploying' },
       ],
-      invoke: {
-        id: 'artifactRest',
-        src: 'pause',
-        input: ({ context }) => ({ ms: context.rested.length > 0 ? restMs : null }),
-        onDone: { actions: { type: 'remember', params: { rested: [] } } },
-      },
     },
     deploying,
     /** Before activation there is something to wait for; after it, a person may look at why. */
@@ -70,6 +61,27 @@ export const artifacts = vocabulary.createStateConfig({
       },
     },
     stopped: { on: { ArtifactUpdated: {}, RepositoryTold: {}, SignUpRemoved: {}, GateRetried: {}, GateSkipped: {} } },
+  },
+});
+
+/** Events come in storms: what an event has had looked at is not looked at again for so long, twice that at most. */
+const restMs = 1_500;
+
+/** The region that has tenants rest, whatever is done for others meanwhile. */
+export const rests = vocabulary.createStateConfig({
+  initial: 'over',
+  on: { 'raised.Leaving': '.ended' },
+  states: {
+    over: { always: { guard: 'isAnyoneResting', target: 'resting' } },
+    resting: {
+      invoke: {
+        id: 'artifactRest',
+        src: 'pause',
+        input: { ms: restMs },
+        onDone: { target: 'over', actions: 'endRest' },
+      },
+    },
+    ended: {},
   },
 });
 

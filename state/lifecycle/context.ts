@@ -81,6 +81,8 @@ export type LifecycleContext = Omit<LifecycleInput, 'facts'> &
     readonly wanted: readonly string[];
     /** Tenants that have just been looked at, and are left alone for a moment. */
     readonly rested: readonly string[];
+    /** Those whose moment begins when that of `rested` is over. */
+    readonly restedNext: readonly string[];
     /** The tenant whose repository is being looked at. */
     readonly deploying: string | null;
     /** Why it is. */

@@ -42,15 +42,24 @@ export function takeNext(context: LifecycleContext): Step {
   return { wanted: withoutTenant(context.wanted, deploying), deploying, trigger };
 }
 
-export function nextOf({ wanted, rested }: LifecycleContext): string | undefined {
-  return wanted.find((tenantId) => !rested.includes(tenantId));
+export function nextOf({ wanted, rested, restedNext }: LifecycleContext): string | undefined {
+  return wanted.find((tenantId) => !rested.includes(tenantId) && !restedNext.includes(tenantId));
 }
 
 /** The end of a deployment. Of the events that come now, most were sent with the one that it was for. */
 export function rest(context: LifecycleContext): Step {
-  const { rested, trigger } = context;
+  const { rested, restedNext, trigger } = context;
   const done = { deploying: null, unsettled: null, refusal: null };
-  return trigger === 'event' ? { ...done, rested: withTenant(rested, tenantOf(context)) } : done;
+  if (trigger !== 'event') return done;
+  const tenantId = tenantOf(context);
+  // A moment that has begun is not drawn out by others: they get the next one.
+  return rested.length === 0
+    ? { ...done, rested: [tenantId] }
+    : { ...done, restedNext: withTenant(restedNext, tenantId) };
+}
+
+export function endRest({ restedNext }: LifecycleContext): Step {
+  return { rested: restedNext, restedNext: [] };
 }
 
 /** There is something to place. All hooks are asked about what is new. */

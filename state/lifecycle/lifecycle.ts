@@ -1,5 +1,5 @@
 import { acceptance } from './acceptance.ts';
-import { artifacts, looks, retries } from './artifacts.ts';
+import { artifacts, looks, rests, retries } from './artifacts.ts';
 import { health } from './health.ts';
 import { hurry } from './hurry.ts';
 import { life } from './life.ts';
@@ -21,6 +21,7 @@ export const lifecycle = vocabulary.createMachine({
     asked: [...new Set([...facts.asked, ...Object.keys(facts.unsuccessful)])],
     wanted: [...new Set([...facts.asked, ...Object.keys(facts.unsuccessful)])],
     rested: [],
+    restedNext: [],
     deploying: null,
     trigger: 'event',
     refusal: null,
@@ -42,5 +43,5 @@ export const lifecycle = vocabulary.createMachine({
       },
     },
   },
-  states: { life, artifacts, looks, retries, health, acceptance, hurry },
+  states: { life, artifacts, rests, looks, retries, health, acceptance, hurry },
 });

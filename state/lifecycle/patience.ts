@@ -66,6 +66,8 @@ export const endlessStates = [
   'life.obsolete.ended',
   'artifacts.idle',
   'artifacts.stopped',
+  'rests.over',
+  'rests.ended',
   'looks.ended',
   'retries.calm',
   'health.silent',

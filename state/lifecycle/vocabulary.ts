@@ -71,6 +71,7 @@ export const vocabulary = setup({
     lookAtAll: assign(({ context }) => steps.lookAtAll(context)),
     lookAtFailed: assign(({ context }) => steps.lookAtFailed(context)),
     takeNext: assign(({ context }) => steps.takeNext(context)),
+    endRest: assign(({ context }) => steps.endRest(context)),
     rest: assign(({ context }) => steps.rest(context)),
     find: assign(({ context }, step: { found: Deployment; isAllowed: boolean }) => steps.find(context, step)),
     allow: assign(({ context }) => steps.allow(context)),
@@ -130,6 +131,7 @@ export const vocabulary = setup({
     /** A gate of an update that was refused: nobody stands before it any more. */
     isOrderForHeld: ({ context, event }) => isOrder(event) && steps.isHeldBy(context, event.gate),
     isWanted: ({ context }) => mayDeploy(context) && steps.nextOf(context) !== undefined,
+    isAnyoneResting: ({ context }) => context.rested.length > 0,
     isRemovalDue: ({ context }) => context.removals.length > 0,
     isAtWorkOn: ({ context, event }) => event.type === 'SignUpRemoved' && steps.isAtWorkOn(context, event.tenantId),
     /** There is a commit that worked before. A return that is refused in its turn leads nowhere. */
