@@ -129,7 +129,7 @@ export async function runAgent(options: {
     ...{ plugins, inPlace: recovery.artifacts, log: part('artifacts'), environment, faults },
   });
   const deployments = observedDeployments(
-    createDeployments({ artifacts, branch: config.artifacts.branch, events: artifactEvents(), log: part('artifacts') }),
+    createDeployments({ ...config.artifacts, artifacts, events: artifactEvents(), log: part('artifacts') }),
     reports,
   );
   const world = createWorld({

@@ -46,20 +46,24 @@ export class NothingToReturnToError extends AgentError {
   readonly remedy = 'Push a commit that works; what was found wrong with this one is in the log.';
 }
 
-/** @param parts - `branch`: as configured */
+/** @param parts - `branch`, `commitEnabled`: as configured */
 export function createDeployments({
   artifacts,
   branch,
+  commitEnabled,
   events: { recorded, looked, drifted, progressed },
   log,
 }: {
   artifacts: Artifacts;
   branch: string | null;
+  commitEnabled: boolean;
   events: ArtifactEvents;
   log: Log;
 }): Deployments {
   const events = new Map<string, ArtifactUpdatedEvent>();
   const refused = new Map<string, AgentError>();
+  /** Those that a look has failed over: the next ones go on with what was known before. */
+  const toldRefusals = new WeakSet<AgentError>();
   const known = new Map<string, Looked>();
   const inPlace = new Map<string, string>();
   const lastFound = new Map<string, string>();
@@ -78,13 +82,16 @@ export function createDeployments({
     }
   }
 
-  function want(event: ArtifactUpdatedEvent): void {
-    refused.delete(event.tenantId);
+  /** Whether it can be used; where not, what was known before still counts. */
+  function want(event: ArtifactUpdatedEvent): boolean {
     try {
       artifacts.want({ ...event, repoPassword: event.repoPassword?.reveal() });
+      refused.delete(event.tenantId);
+      return true;
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       refused.set(event.tenantId, error);
+      return false;
     }
   }
 
@@ -109,7 +116,7 @@ export function createDeployments({
 
   function recordOf(found: Recorded, more: Partial<Provenance> & Pick<Provenance, 'what' | 'trigger'>): Provenance {
     const looked = known.get(found.tenantId);
-    const fetched = looked?.fetched.newCommit === found.commit ? looked.fetched : undefined;
+    const fetched = looked?.fetched?.newCommit === found.commit ? looked.fetched : undefined;
     const { tenantId, repoUrl, commit, oldCommit } = found;
     return {
       at: new Date().toISOString(),
@@ -128,15 +135,15 @@ export function createDeployments({
 
   return {
     wanted(event) {
-      events.set(event.tenantId, event);
-      want(event);
+      if (want(event)) events.set(event.tenantId, event);
     },
 
     told(repository) {
       const { tenantId } = repository;
-      if (events.has(tenantId) || artifacts.isKnown(tenantId) || refused.has(tenantId)) return false;
-      want(repository);
-      return true;
+      if (!refused.has(tenantId) && (events.has(tenantId) || artifacts.isKnown(tenantId))) return false;
+      const wasRefused = refused.has(tenantId);
+      // One that cannot be used is told once, by the look at it.
+      return want(repository) || !wasRefused;
     },
 
     forget(tenantId) {
@@ -147,7 +154,10 @@ export function createDeployments({
     fetch: (tenantId, { trigger, signal }) =>
       attempt(tenantId, async () => {
         const refusal = refused.get(tenantId);
-        if (refusal !== undefined) throw refusal;
+        if (refusal !== undefined && (!toldRefusals.has(refusal) || !artifacts.isKnown(tenantId))) {
+          toldRefusals.add(refusal);
+          throw refusal;
+        }
         const since = performance.now();
         const onProgress = (progress: GitProgress) => progressed(tenantId, progress);
         const fetched = await artifacts
@@ -158,15 +168,36 @@ export function createDeployments({
         // One that is held up is found at each look.
         const isNews = changed && lastFound.get(tenantId) !== commit;
         lastFound.set(tenantId, commit);
+        const before = inPlace.get(tenantId) ?? null;
         const placed = changed ? oldCommit : commit;
         if (placed !== null) inPlace.set(tenantId, placed);
+        const isOther = !changed && before !== null && before !== commit;
         // What is in place has its facts already.
-        if (changed || !known.has(tenantId))
+        if (changed || isOther || !known.has(tenantId))
           known.set(tenantId, { fetched, trigger, durationMs, event: events.get(tenantId) });
+        // The same files as another commit: that of what was changed here, or one of the remote.
+        if (isOther) {
+          const change = { tenantId, path, repoUrl, commit, oldCommit: before, newCommit: commit, changed: true };
+          const paths = [...(await artifacts.changedPaths(change, { signal }))];
+          const what = commitEnabled ? 'committed' : 'placed';
+          recorded(recordOf(change, { what, trigger, paths, changedFiles: paths.length }));
+        }
         const level = trigger === 'interval' && !isNews ? 'debug' : 'info';
         log[level]({ event: 'artifact.fetched', tenantId, repoUrl, commit, changed, trigger }, 'artifact fetched');
         tellDrift(fetched);
-        return { tenantId, commit, changed, path, repoUrl, oldCommit, isRelease, rejected: rejection !== null };
+        const warning =
+          rejection === null ? (refusal?.message ?? null) : `commit ${commit.slice(0, 7)} was taken back: ${rejection}`;
+        return {
+          tenantId,
+          commit,
+          changed,
+          path,
+          repoUrl,
+          oldCommit,
+          isRelease,
+          rejected: rejection !== null,
+          warning,
+        };
       }),
 
     place: (found, signal) =>
@@ -176,6 +207,7 @@ export function createDeployments({
         await artifacts.place({ ...found, newCommit: commit }, { signal });
         const looked = known.get(tenantId);
         const durationMs = Math.round((looked?.durationMs ?? 0) + performance.now() - since);
+        if (looked !== undefined) known.set(tenantId, { ...looked, durationMs });
         lastDrift.delete(tenantId);
         inPlace.set(tenantId, commit);
         log.info(
@@ -199,7 +231,7 @@ export function createDeployments({
           { event: 'artifact.rolled-back', tenantId, path, repoUrl, commit, from: bad, reason },
           'commit taken back',
         );
-        known.delete(tenantId);
+        known.set(tenantId, { fetched: null, trigger: 'rollback', durationMs: null, event: undefined });
         inPlace.set(tenantId, commit);
         recorded(recordOf(returned, { what: 'rolledBack', trigger: 'rollback', reason }));
         return returned;
@@ -218,6 +250,7 @@ export function createDeployments({
           oldCommit: null,
           changed: true,
           rejected: false,
+          warning: null,
           isRelease: false,
         };
         recorded(recordOf(found, { what: 'removed', trigger: 'event', repoUrl: null }));
@@ -226,11 +259,16 @@ export function createDeployments({
     async hookInput(found, signal) {
       const { tenantId, path, repoUrl, oldCommit, commit: newCommit } = found;
       const looked = known.get(tenantId);
-      const fetched = looked?.fetched.newCommit === newCommit ? looked.fetched : undefined;
+      const fetched = looked?.fetched?.newCommit === newCommit ? looked.fetched : undefined;
       const changedPaths = fetched?.changedPaths ?? (await artifacts.changedPaths({ ...found, newCommit }, { signal }));
       const { authorDate = null, subject = null, fingerprint = null, signedBy = null } = fetched ?? {};
       const told = { tenantId, path, repoUrl, branch, oldCommit, newCommit, changedPaths };
-      const facts = { authorDate, subject, fingerprint, signedBy };
+      const duration = looked?.durationMs ?? null;
+      const why = {
+        trigger: looked?.trigger ?? ('restart' as const),
+        durationMs: duration === null ? null : Math.round(duration),
+      };
+      const facts = { authorDate, subject, fingerprint, signedBy, ...why };
       return { ...told, ...facts, event: looked?.trigger === 'event' ? (looked.event ?? null) : null };
     },
   };
@@ -240,8 +278,9 @@ type Recorded = Pick<Provenance, 'tenantId' | 'repoUrl' | 'commit' | 'oldCommit'
 
 /** What was found at the last look that found something. */
 type Looked = {
-  readonly fetched: Fetched;
-  readonly trigger: Trigger;
-  readonly durationMs: number;
+  /** Null: it was the way back to an earlier commit. */
+  readonly fetched: Fetched | null;
+  readonly trigger: Trigger | 'rollback';
+  readonly durationMs: number | null;
   readonly event: ArtifactUpdatedEvent | undefined;
 };

@@ -26,6 +26,8 @@ const artifact = {
   subject: 'Fix login',
   fingerprint: 'f'.repeat(64),
   signedBy: null,
+  trigger: 'event' as const,
+  durationMs: 412,
   event: { clusterId: 'c1', repoUserName: 'deploy', repoPassword: new Secret('devsCWCu8q8n'), status: 'ok' },
 };
 const inputs: HookInputs = {

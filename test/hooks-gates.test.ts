@@ -121,11 +121,12 @@ test('a gate held beyond its limit blocks', async ({ stage }) => {
 test('a veto blocks at once, whatever the exit code', async ({ stage }) => {
   await stage.script('artifactUpdating/50-policy', `${log('asked')}; echo '{"veto":"not on Fridays"}' >&3; exit 1`);
   const commit = { branch: null, authorDate: null, subject: null, fingerprint: null, signedBy: null };
+  const why = { trigger: 'event' as const, durationMs: null };
   const input = { tenantId: '1', path: '/srv', repoUrl: 'https://x/y.git', oldCommit: null, newCommit: 'abc' };
 
   const outcome = await stage
     .hooks()
-    .gate('artifactUpdating', { ...input, ...commit, changedPaths: [], event: null }, { signal: never() });
+    .gate('artifactUpdating', { ...input, ...commit, ...why, changedPaths: [], event: null }, { signal: never() });
 
   expect(outcome).toEqual({
     kind: 'blocked',

@@ -35,6 +35,7 @@ const deployment = {
   repoUrl: 'https://git/web',
   oldCommit: null,
   rejected: false,
+  warning: null,
   isRelease: false,
 };
 const rested = done('artifactRest');
@@ -347,6 +348,29 @@ describe('artifacts', () => {
       expect(life.snapshot.value).toMatchObject(again ? updating : { artifacts: 'idle' });
     });
 
+    test('and were refused are told as such, whatever becomes of the looks, and after a restart', () => {
+      const no = done('artifactUpdating', { kind: 'blocked', reason: 'policy', by: 'veto' });
+      const held = { condition: 'blocked', message: 'artifactUpdating: policy' };
+      const vetoed = [...active, look, found(), no];
+
+      const away = live([...vetoed, look, failed('fetchArtifact', 'server error')], withRepository);
+      const back = live([...vetoed, look, failed('fetchArtifact', 'server error'), look, found()], withRepository);
+      const again = live([look, found()], { ...withRepository, facts: factsOf(back.snapshot.context) });
+      const asked = live([look, found(), no], { ...withRepository, facts: factsOf(back.snapshot.context) });
+
+      for (const { condition } of [away, back, asked]) expect(condition).toEqual(held);
+      expect(back.snapshot.context.notes).not.toHaveProperty('repository of tenant 1');
+      expect(again.snapshot.value).toMatchObject(updating);
+    });
+
+    test('are told of what was found beside them, until that is right', () => {
+      const warned = live([...active, look, found(false, '1', { warning: 'no such scheme' })], withRepository);
+      const right = live([...active, look, found(false, '1', { warning: 'x' }), look, found(false)], withRepository);
+
+      expect(warned.condition).toEqual({ condition: 'degraded', message: 'no such scheme' });
+      expect(right.condition.condition).toBe('ok');
+    });
+
     test('and whose script fails again and again have it run ever more seldom', () => {
       const failing = [passed('artifactUpdating'), done('placeArtifact')];
       const round = [...failing, done('artifactUpdated', { kind: 'passed', degraded: 'exit 1' }), rested];
@@ -413,9 +437,12 @@ describe('artifacts', () => {
     });
 
     test('that were taken back are not tried again', () => {
-      const life = live([...toActive, artifact(), found(true, '1', { ...release, rejected: true })]);
+      const warning = 'commit c0ffee was taken back: bad';
+
+      const life = live([...toActive, artifact(), found(true, '1', { ...release, rejected: true, warning })]);
 
       expect(life.snapshot.value).toMatchObject({ artifacts: 'idle' });
+      expect(life.condition).toEqual({ condition: 'degraded', message: warning });
     });
   });
 

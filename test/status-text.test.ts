@@ -378,7 +378,7 @@ describe('the judgement', () => {
 
     const known = {
       ...nothing,
-      notes: { 'artifacts of tenant 7': note },
+      notes: { 'repository of tenant 7': note },
       artifacts: [{ ...artifact, ...more, changedAgoMs: 0, attempts: 4, failure }],
     };
     const blocked = judge({ ...known, condition: { condition: 'blocked', message: 'cannot clone' } });

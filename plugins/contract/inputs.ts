@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MemberStatus } from '../../state/messages/member.ts';
+import { provenanceTriggers } from '../../state/provenance.ts';
 import type { HookName } from './hooks.ts';
 
 // One declaration is the type a plugin is given (input-types.ts), the JSON Schema of what an executable reads
@@ -38,6 +39,10 @@ const artifactUpdate = z.object({
   fingerprint: textOrNull('SHA-256 over mode, path and content of the files of `newCommit`; null when not known.'),
   signedBy: textOrNull('Who has signed it; null unless that was asked for.'),
   changedPaths: texts('Relative to `path`; the first 10,000.'),
+  trigger: z
+    .enum(provenanceTriggers)
+    .describe('Why it is put in place: told by an event, found by a look, gone on with after a restart, a way back.'),
+  durationMs: z.int().nullable().describe('What fetching has taken, and placing it; null when not known any more.'),
   event: z
     .object({
       clusterId: text('The cluster it named: the own one.'),

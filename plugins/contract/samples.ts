@@ -28,6 +28,8 @@ const update: HookInput<'artifactUpdated'> = {
   fingerprint: 'b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c',
   signedBy: null,
   changedPaths: ['index.php', 'lib/price.php'],
+  trigger: 'event',
+  durationMs: 412,
   event: { clusterId, repoUserName: 'shop', repoPassword: '[redacted]', status: '1' },
 };
 

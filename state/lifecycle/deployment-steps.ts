@@ -1,5 +1,5 @@
 import { AgentError, reasonOf } from '../errors.ts';
-import { withNote, withoutNote } from './condition.ts';
+import { type Notes, withNote, withoutNote } from './condition.ts';
 import type { Gate, GateOutcome, LifecycleContext } from './context.ts';
 import type { Deployment } from './facts.ts';
 
@@ -86,7 +86,10 @@ export function markPlaced({ unsettled }: LifecycleContext): Step {
 export function doubt(context: LifecycleContext, gate: Gate): Step {
   const found = context.unsettled?.found;
   if (gate !== 'artifactUpdated' || found === undefined) return {};
-  const unsuccessful = { ...context.unsuccessful, [found.tenantId]: { commit: found.commit, isVeto: false, gate } };
+  const unsuccessful = {
+    ...context.unsuccessful,
+    [found.tenantId]: { commit: found.commit, isVeto: false, gate, reason: '' },
+  };
   return { unsuccessful, refusal: { reason: '', isVeto: false } };
 }
 
@@ -100,14 +103,14 @@ export function hold(context: LifecycleContext): Step {
   const { refusal, unsettled, unsuccessful } = context;
   const tenantId = tenantOf(context);
   const gate = unsettled?.isPlaced ? ('artifactUpdated' as const) : ('artifactUpdating' as const);
-  const held = { commit: unsettled?.found.commit ?? '', isVeto: refusal?.isVeto ?? false, gate };
-  const text = refusal?.reason ?? unsettled?.refused ?? '';
-  const notes = withNote(withoutNote(withoutNote(context.notes, 'artifactUpdated'), 'artifactUpdating'), {
-    about: noteOf(tenantId),
-    condition: 'blocked',
-    text,
-  });
-  return { unsuccessful: { ...unsuccessful, [tenantId]: held }, notes, ...answered(context, tenantId) };
+  const reason = refusal?.reason ?? unsettled?.refused ?? '';
+  const held = { commit: unsettled?.found.commit ?? '', isVeto: refusal?.isVeto ?? false, gate, reason };
+  const notes = withoutNote(withoutNote(calmNotes(context, tenantId), 'artifactUpdated'), 'artifactUpdating');
+  return {
+    unsuccessful: { ...unsuccessful, [tenantId]: held },
+    notes: withNote(notes, { about: noteOf(tenantId), condition: 'blocked', text: reason }),
+    ...answered(context, tenantId),
+  };
 }
 
 /** Once a return has begun, a kill must not have the hooks asked again about a commit that is perhaps not in place. */
@@ -130,19 +133,31 @@ export function takeBack(context: LifecycleContext, found: Deployment): Step {
 /** Nothing to do: it is as it should be, or as good as it gets. */
 export function settleUnchanged(context: LifecycleContext, found: Deployment): Step {
   const { tenantId } = found;
-  const wasHeld = tenantId in context.unsuccessful;
+  const held = context.unsuccessful[tenantId];
   const step = answered(context, tenantId);
-  if (wasHeld) return { ...step, vainLooks: { ...context.vainLooks, [tenantId]: looksAt(context, tenantId) } };
-  const deployed = withTenant(context.deployed, tenantId);
-  return { ...step, deployed, notes: found.rejected ? context.notes : withoutNote(context.notes, noteOf(tenantId)) };
+  if (held === undefined) {
+    return { ...step, deployed: withTenant(context.deployed, tenantId), notes: notesAfter(context, found) };
+  }
+  // After a restart nobody else would tell.
+  const notes =
+    held.reason === ''
+      ? calmNotes(context, tenantId)
+      : withNote(calmNotes(context, tenantId), { about: noteOf(tenantId), condition: 'blocked', text: held.reason });
+  return { ...step, notes, vainLooks: { ...context.vainLooks, [tenantId]: looksAt(context, tenantId) } };
+}
+
+/** What is left to tell about the artifacts of a tenant that are as they should be. */
+function notesAfter(context: LifecycleContext, { tenantId, warning }: Pick<Deployment, 'tenantId' | 'warning'>) {
+  const about = noteOf(tenantId);
+  const notes = withoutNote(calmNotes(context, tenantId), about);
+  return warning === null ? notes : withNote(notes, { about, condition: 'degraded', text: warning });
 }
 
 /** In place, and everybody told. */
 export function settle(context: LifecycleContext): Step {
   const tenantId = tenantOf(context);
   const { refusal, unsettled } = context;
-  const returned = unsettled?.returned ?? null;
-  const notes = withoutNote(context.notes, noteOf(tenantId));
+  const warning = unsettled?.returned ?? unsettled?.found.warning ?? null;
   // A script that failed, and was passed over, has left its word.
   const unsuccessful = refusal === null ? withoutKey(context.unsuccessful, tenantId) : context.unsuccessful;
   return {
@@ -150,8 +165,7 @@ export function settle(context: LifecycleContext): Step {
     deployed: withTenant(context.deployed, tenantId),
     unsuccessful,
     vainLooks: refusal === null ? withoutKey(context.vainLooks, tenantId) : context.vainLooks,
-    notes:
-      returned === null ? notes : withNote(notes, { about: noteOf(tenantId), condition: 'degraded', text: returned }),
+    notes: notesAfter(context, { tenantId, warning }),
   };
 }
 
@@ -166,7 +180,7 @@ export function fail(context: LifecycleContext, error: unknown): Step {
   return {
     failedDeployments,
     retryPauseMs: backOffMs(Math.max(1, fewest - context.cloneRetries + 1), context.cloneRetryIntervalMs),
-    notes: withNote(context.notes, { about: noteOf(tenantId), condition, text: reasonOf(error) }),
+    notes: withNote(context.notes, { about: failureNoteOf(tenantId), condition, text: reasonOf(error) }),
   };
 }
 
@@ -180,7 +194,7 @@ export function forget(context: LifecycleContext, tenantId: string): Step {
     removals: withTenant(context.removals, tenantId),
     deployed: withoutTenant(context.deployed, tenantId),
     unsuccessful: withoutKey(context.unsuccessful, tenantId),
-    notes: withoutNote(context.notes, noteOf(tenantId)),
+    notes: withoutNote(calmNotes(context, tenantId), noteOf(tenantId)),
   };
 }
 
@@ -246,6 +260,15 @@ function tenantOf({ deploying, unsettled }: LifecycleContext): string {
 
 function noteOf(tenantId: string): string {
   return `artifacts of tenant ${tenantId}`;
+}
+
+/** That a repository cannot be had is a thing of its own: what was held up before still is. */
+function failureNoteOf(tenantId: string): string {
+  return `repository of tenant ${tenantId}`;
+}
+
+function calmNotes({ notes }: LifecycleContext, tenantId: string): Notes {
+  return withoutNote(notes, failureNoteOf(tenantId));
 }
 
 /** Unless it was asked again meanwhile. */

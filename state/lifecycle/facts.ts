@@ -15,6 +15,8 @@ export const Deployment = z.object({
   oldCommit: z.string().nullable(),
   /** It was put in place before and had to go: never again by itself. */
   rejected: z.boolean().catch(false),
+  /** What people should know all the same. */
+  warning: reason.default(null),
   /** Each commit has a folder of its own: once in place it must prove itself, and there may be a way back. */
   isRelease: z.boolean().catch(false),
 });
@@ -50,7 +52,10 @@ export const Facts = z.object({
   asked: names,
   /** Tenants whose artifacts are in place, hook included. */
   deployed: names,
-  /** Tenants whose last artifactUpdating or artifactUpdated did not succeed. `isVeto`: asking again by ourselves is no use. */
+  /**
+   * Tenants whose last artifactUpdating or artifactUpdated did not succeed. `isVeto`: asking again by ourselves is no use;
+   * `reason`: for people.
+   */
   unsuccessful: z
     .record(
       z.string(),
@@ -58,6 +63,7 @@ export const Facts = z.object({
         commit: z.string(),
         isVeto: flag,
         gate: z.enum(['artifactUpdating', 'artifactUpdated']).catch('artifactUpdated'),
+        reason: z.string().catch(''),
       }),
     )
     .catch({}),

@@ -83,7 +83,8 @@ function nextOf(known: Known, condition: StatusCondition): Judgement['next'] {
 function personDoes(known: Known, condition: 'blocked' | 'degraded'): string {
   const [about, note] = Object.entries(known.notes).find(([, each]) => each.condition === condition) ?? ['', null];
   const gate = note?.condition === 'blocked' ? /^artifactUpdat(?:ing|ed)(?=: )/.exec(note.text)?.[0] : undefined;
-  if (about.startsWith(artifactsOf)) return gate ? gateRemedy(gate) : artifactRemedy(artifactIn(known, about));
+  if (about.startsWith(artifactsOf)) return gate ? gateRemedy(gate) : commitRemedy;
+  if (about.startsWith(repositoryOf)) return artifactRemedy(artifactIn(known, about));
   if (about === 'ports') return portsRemedy(known.ports?.ports ?? []);
   if (about === 'member') return 'see in the cloud controller why it forgot this member; the agent keeps it serving';
   if (about.startsWith('overdue ')) return 'see below';
@@ -110,6 +111,7 @@ const remedies: Readonly<Record<string, string>> = {
   [aboutIdentity]: 'stop one of the two agents that have this MEMBER_ID; the other one is named above',
   plugins:
     'see to what the plugin named above needs (`cartridge-agent plugin check` shows more); start the agent again',
+  hooks: 'correct the files named above; they are looked at again every half a minute',
   clock: 'set the clock of this machine, and keep it right with NTP',
   journal: 'free space in state.dir, or let the user of the agent write to it',
 };
@@ -126,10 +128,12 @@ function receiverRemedy({ thrift }: Known, about: string): string {
 }
 
 const artifactsOf = 'artifacts of tenant ';
+const repositoryOf = 'repository of tenant ';
+const commitRemedy = 'push a commit that works, or have the platform name a repository that can be used';
 
 /** A note is in the words of the machine, which knows no causes; the artifact itself does. */
 function artifactIn({ artifacts }: Known, about: string): StatusArtifact | undefined {
-  return artifacts.find(({ tenantId }) => about === `${artifactsOf}${tenantId}`);
+  return artifacts.find(({ tenantId }) => about === `${repositoryOf}${tenantId}`);
 }
 
 function artifactRemedy(artifact: StatusArtifact | undefined): string {

@@ -54,6 +54,7 @@ function hookPassed(number: number): JournalEntry {
     repoUrl: 'https://git.example.org/shop/web.git',
     oldCommit: 'a'.repeat(40),
     rejected: false,
+    warning: null,
     isRelease: true,
   };
   return {

@@ -6,6 +6,7 @@ import { ownMember, shop } from '../../agent/demo/story.ts';
 import { expect } from '../support/current-test.ts';
 import { type GitServer, startGitServer, type TestRepository } from '../support/git-server.ts';
 import { type Agent, type InstanceOptions, type Life, lifeTest } from '../support/life.ts';
+import { statusOf } from '../support/status.ts';
 
 const account = { user: 'deploy', password: 's3cret-P@ss' };
 const updated = 'echo "updated $(cat $STRATOS_APPLICATION_PATH/index.html)" >> $TRACE';
@@ -79,6 +80,10 @@ describe.concurrent('an artifact that is in place', () => {
     await writeFile(join(life.applicationPath, 'upload.txt'), 'from here');
 
     await expect.poll(() => git.repository.git('show', 'HEAD:upload.txt').catch(() => '')).toBe('from here');
+    const ours = (await git.repository.git('rev-parse', 'HEAD')).trim();
+    await expect
+      .poll(async () => (await statusOf(join(life.folder, 'state'))).artifacts?.[0]?.provenance)
+      .toMatchObject({ what: 'committed', commit: ours, paths: ['upload.txt'] });
     await git.repository.commit({ 'index.html': 'from there', 'upload.txt': 'from here' });
     await expect.poll(() => contentOf(life)).toBe('from there');
     expect(readFileSync(join(life.applicationPath, 'upload.txt'), 'utf8')).toBe('from here');
@@ -98,6 +103,26 @@ describe.concurrent('an artifact that is in place', () => {
 
     await expect.poll(() => contentOf(life)).toBe('second');
     expect(journalOf(life).join('\n')).not.toContain(account.password);
+  });
+});
+
+describe.concurrent('an event that cannot be used', () => {
+  test('is told, and the repository that was named before is looked at as ever', async ({ life, git }) => {
+    const { platform, agent } = await serving(life, git, { conf: often });
+
+    await platform.publish('ArtifactUpdatedEvent', {
+      clusterId: shop.clusterId,
+      tenantId: String(shop.tenantId),
+      repoURL: 'ext::sh -c true',
+    });
+    await agent.logged(({ event }) => event === 'artifact.failed');
+    await git.repository.commit({ 'index.html': 'second' });
+
+    await expect.poll(() => contentOf(life)).toBe('second');
+    const { condition, why } = await statusOf(join(life.folder, 'state'));
+    expect({ condition, why }).toMatchObject({ condition: 'degraded', why: [expect.stringContaining('transport helper')] });
+    await platform.artifactUpdated();
+    await expect.poll(async () => (await statusOf(join(life.folder, 'state'))).condition).toBe('ok');
   });
 });
 

@@ -53,6 +53,7 @@ const found: Deployment = {
   repoUrl: 'https://git/web',
   oldCommit: null,
   rejected: false,
+  warning: null,
   isRelease: false,
 };
 
