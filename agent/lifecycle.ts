@@ -25,7 +25,8 @@ export type World = {
   /** After a restart: asks for everything the platform knows. */
   catchUp(): void;
   runGate(input: GateInput, on: GateEvents, signal: AbortSignal): Promise<GateOutcome>;
-  notifyActivated(): void;
+  /** Resolves when the hooks have been told. A cleanup does not overtake them. */
+  tellActivated(attempt: number): Promise<void>;
   /** Puts a status event into the outbox: from here on it will be delivered. */
   decide(event: StatusEvent): void;
   delivery(input: { event: StatusEvent; atMostMs: number | null }, signal: AbortSignal): Promise<void>;
@@ -182,12 +183,14 @@ function inWorld(world: World, send: (event: LifecycleEvent) => void) {
       ),
       waitForPorts: fromPromise<void>(({ signal }) => world.waitForPorts(signal)),
       publishStatistics: fromPromise<void>(({ signal }) => world.publishStatistics(signal)),
+      tellActivated: fromPromise<void, { isDue: boolean; attempt: number }>(({ input, signal }) =>
+        input.isDue ? world.tellActivated(input.attempt) : pause(null, signal),
+      ),
       flushOutbox: fromPromise<void>(({ signal }) => world.flushOutbox(signal)),
       pause: fromPromise<void, { ms: number | null }>(({ input, signal }) => pause(input.ms, signal)),
     },
     actions: {
       decide: (_: unknown, { event }: { event: StatusEvent }) => world.decide(event),
-      notifyActivated: () => world.notifyActivated(),
       requestTenants: () => world.requestTenants(),
       catchUp: () => world.catchUp(),
     },

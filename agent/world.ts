@@ -73,7 +73,7 @@ export function createWorld(parts: Parts): World {
       }
       return await hooks.gate(gate, {}, options);
     },
-    notifyActivated: () => hooks.notify('instanceActivated', {}),
+    tellActivated: (attempt) => new Promise((onTold) => hooks.notify('instanceActivated', {}, { attempt, onTold })),
     decide: (event) => outbox.post(letterOf(event, config)),
     delivery: ({ event, atMostMs }, signal) => outbox.out(event, { atMostMs, signal }),
     flushOutbox: (signal) => outbox.flushed(signal),

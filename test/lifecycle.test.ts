@@ -623,7 +623,16 @@ describe('an agent that was killed', () => {
     { summary: 'with Started decided', steps: toStarted, path: 'started.announcing' },
     { summary: 'in startServers', steps: [...toStarted, done('startedDelivery')], path: 'started.announcing' },
     { summary: 'after Activated was decided', steps: toActive, path: 'active.announcing' },
-    { summary: 'while active', steps: [...toActive, done('activatedDelivery')], path: 'active.serving' },
+    {
+      summary: 'while the hooks were told that it is active',
+      steps: [...toActive, done('activatedDelivery')],
+      path: 'active.announcing',
+    },
+    {
+      summary: 'while active',
+      steps: [...toActive, done('activatedDelivery'), done('instanceActivated')],
+      path: 'active.serving',
+    },
     { summary: 'while leaving', steps: [...toActive, cleanup], path: 'pendingTermination.announcing' },
     {
       summary: 'after ReadyToShutdown was decided',
@@ -788,6 +797,7 @@ function everyEvent(): Step[] {
     'drainBudget',
     'startedDelivery',
     'activatedDelivery',
+    'instanceActivated',
     'maintenanceDelivery',
     'waitForPorts',
     'placeArtifact',

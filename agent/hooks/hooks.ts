@@ -53,8 +53,17 @@ export type Hooks = AsyncDisposable & {
   has(name: HookName): boolean;
   /** @throws the signal's reason, at once, when it aborts */
   gate<Name extends GateName>(name: Name, input: HookInputs[Name], options: GateOptions): Promise<GateOutcome>;
-  /** Never throws and never waits; notices of one kind keep their order. */
-  notify<Name extends NoticeName>(name: Name, input: HookInputs[Name]): void;
+  /**
+   * Never throws and never waits; notices of one kind keep their order.
+   *
+   * @param options - `attempt`: 1 unless the agent was interrupted in this notice before; `onTold`: called when all have been
+   * told, whatever came of it, but not when the agent stops before
+   */
+  notify<Name extends NoticeName>(
+    name: Name,
+    input: HookInputs[Name],
+    options?: { readonly attempt?: number; readonly onTold?: () => void },
+  ): void;
   /** Gives the notices that are due `ms` to be told. */
   settle(ms: number): Promise<void>;
   /** What is wrong with what is there to be run, when the hooks were created; it is in the log, too. */
@@ -159,13 +168,25 @@ export function createHooks(options: {
     return error === null ? outcome : withTrouble(outcome, error.message);
   }
 
-  function notify<Name extends NoticeName>(name: Name, input: HookInputs[Name]): void {
-    if (closing.signal.aborted || !lookup.has(name)) return;
-    notices.add(name, () =>
-      tell(name, input).catch((thrown: unknown) => {
+  function notify<Name extends NoticeName>(
+    name: Name,
+    input: HookInputs[Name],
+    { attempt = 1, onTold = () => {} }: Parameters<Hooks['notify']>[2] = {},
+  ): void {
+    if (closing.signal.aborted) return;
+    if (!lookup.has(name)) {
+      onTold();
+      return;
+    }
+    notices.add(name, async () => {
+      try {
+        await tell(name, input, attempt);
+      } catch (thrown) {
         if (!closing.signal.aborted) throw thrown;
-      }),
-    );
+      } finally {
+        if (!closing.signal.aborted) onTold();
+      }
+    });
   }
 
   /** The first one that is left: those before it are through, those after it were not asked. */
@@ -191,18 +212,23 @@ export function createHooks(options: {
     await Promise.all([reaper.hurry(), spare.close()]); // what the ends of those have asked for, too
   }
 
-  async function tell<Name extends NoticeName>(name: Name, input: HookInputs[Name]): Promise<void> {
+  async function tell<Name extends NoticeName>(name: Name, input: HookInputs[Name], attempt: number): Promise<void> {
     const { runners, error } = lookup.find(name);
-    for (const runner of runners) await tellOne(runner, name, input);
+    for (const runner of runners) await tellOne(runner, name, input, attempt);
     if (error instanceof HookFolderError) throw error;
   }
 
-  async function tellOne<Name extends NoticeName>(runner: Runner, name: Name, input: HookInputs[Name]): Promise<void> {
+  async function tellOne<Name extends NoticeName>(
+    runner: Runner,
+    name: Name,
+    input: HookInputs[Name],
+    firstAttempt: number,
+  ): Promise<void> {
     const delaysMs = timing.retryDelaysMs.slice(0, runner.limits.retries ?? 0);
-    for (let attempt = 1; ; attempt += 1) {
+    for (let attempt = firstAttempt; ; attempt += 1) {
       const end = await ask({ name, input, runner, attempt, leftMs: null, signal: closing.signal });
       if (end.kind === 'done') return tellTrouble(runner, null);
-      const delayMs = end.kind === 'failed' ? delaysMs[attempt - 1] : undefined;
+      const delayMs = end.kind === 'failed' ? delaysMs[attempt - firstAttempt] : undefined;
       if (delayMs !== undefined) {
         await setTimeout(delayMs, undefined, { signal: closing.signal });
         continue;

@@ -1,6 +1,6 @@
 import { created, initialized, started } from './coming-up.ts';
 import { leave, obsolete, pendingTermination } from './leaving.ts';
-import { vocabulary } from './vocabulary.ts';
+import { activatedNotice, vocabulary } from './vocabulary.ts';
 
 /** Where an earlier run of the agent left this life; a fresh one begins at the beginning. Nobody is ever seen here. */
 const recovering = vocabulary.createStateConfig({
@@ -27,13 +27,21 @@ const active = vocabulary.createStateConfig({
         id: 'activatedDelivery',
         src: 'delivery',
         input: { event: 'InstanceActivatedEvent', atMostMs: null },
-        onDone: {
-          target: 'serving',
-          actions: ['notifyActivated', { type: 'remember', params: { activationNotified: true } }],
-        },
+        onDone: 'serving',
       },
     },
-    serving: {},
+    serving: {
+      entry: 'beginNotice',
+      invoke: {
+        id: activatedNotice,
+        src: 'tellActivated',
+        input: ({ context }) => ({
+          isDue: !context.activationNotified,
+          attempt: context.attempts[activatedNotice] ?? 1,
+        }),
+        onDone: { actions: 'endNotice' },
+      },
+    },
   },
 });
 

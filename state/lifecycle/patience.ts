@@ -1,4 +1,5 @@
 import type { Notes } from './condition.ts';
+import { activatedNotice } from './vocabulary.ts';
 
 /** What the machine is doing at one moment. */
 export type Activity = {
@@ -163,6 +164,9 @@ function ofKnownActor({ id, input }: RunningActor, limits: Limits): Patience | n
       return ports(limits.proofTimeoutMs);
     case 'waitForPorts':
       return ports(limits.portsTimeoutMs);
+    case activatedNotice:
+      // Each script has its limit; and where they have been told, nothing ends this but the instance.
+      return { waitsFor: 'the hooks of instanceActivated', longestMs: null, code: 'STUCK_UNKNOWN', remedy: '' };
     case 'publishStatistics':
       return { waitsFor: 'the end of the instance', longestMs: null, code: 'STUCK_UNKNOWN', remedy: '' };
     default:

@@ -15,6 +15,9 @@ import type {
 import * as steps from './deployment-steps.ts';
 import type { Deployment } from './facts.ts';
 
+/** The one notice whose end is remembered: it is told again by the next run if this one ends over it. */
+export const activatedNotice = 'instanceActivated';
+
 /** The words the machine is written in. What touches the world is provided by the agent. */
 export const vocabulary = setup({
   types: {
@@ -37,12 +40,13 @@ export const vocabulary = setup({
     removeArtifact: fromPromise<void, { tenantId: string }>(notProvided),
     waitForPorts: fromPromise<void>(notProvided),
     publishStatistics: fromPromise<void>(notProvided),
+    /** Resolves when the hooks have been told that the instance is active; never, where that is not due. */
+    tellActivated: fromPromise<void, { isDue: boolean; attempt: number }>(notProvided),
     flushOutbox: fromPromise<void>(notProvided),
     pause: fromPromise<void, { ms: number | null }>(notProvided),
   },
   actions: {
     decide: (_, _params: { event: StatusEvent }) => notProvided(),
-    notifyActivated: notProvided,
     requestTenants: notProvided,
     catchUp: notProvided,
     remember: assign((_, facts: Partial<LifecycleContext>) => facts),
@@ -101,6 +105,13 @@ export const vocabulary = setup({
       passedHooks: context.passedHooks.filter((hook) => !hook.startsWith(`${gate} `)),
       // Those of an update are passed anew with each commit.
       passedGates: isOfUpdate(gate) ? context.passedGates : [...new Set([...context.passedGates, gate])],
+    })),
+    beginNotice: assign(({ context: { attempts, activationNotified } }) =>
+      activationNotified ? {} : { attempts: { ...attempts, [activatedNotice]: (attempts[activatedNotice] ?? 0) + 1 } },
+    ),
+    endNotice: assign(({ context: { attempts } }) => ({
+      activationNotified: true,
+      attempts: Object.fromEntries(Object.entries(attempts).filter(([name]) => name !== activatedNotice)),
     })),
     raiseDecided: raise({ type: 'raised.Decided' }),
     raiseActivated: raise({ type: 'raised.Activated' }),

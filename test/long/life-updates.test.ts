@@ -120,7 +120,10 @@ describe.concurrent('an event that cannot be used', () => {
 
     await expect.poll(() => contentOf(life)).toBe('second');
     const { condition, why } = await statusOf(join(life.folder, 'state'));
-    expect({ condition, why }).toMatchObject({ condition: 'degraded', why: [expect.stringContaining('transport helper')] });
+    expect({ condition, why }).toMatchObject({
+      condition: 'degraded',
+      why: [expect.stringContaining('transport helper')],
+    });
     await platform.artifactUpdated();
     await expect.poll(async () => (await statusOf(join(life.folder, 'state'))).condition).toBe('ok');
   });

@@ -111,7 +111,7 @@ function problemsOfRestart({ before, machine, decided }: Change): string[] {
  * step, past the gates that are through; before, the platform says where to go on.
  */
 function afterRestart(machine: Snapshot): string[] {
-  const [state = '', step = ''] = lifePath(machine).split('.');
+  const [state = ''] = lifePath(machine).split('.');
   const { started: hasStarted, passedGates, gates, activationNotified } = machine.context;
   switch (state) {
     case 'created':
@@ -122,7 +122,7 @@ function afterRestart(machine: Snapshot): string[] {
     case 'started':
       return ['started.announcing'];
     case 'active':
-      return [activationNotified ? 'active.serving' : `active.${step}`];
+      return [activationNotified ? 'active.serving' : 'active.announcing'];
     case 'pendingTermination':
       return ['pendingTermination.announcing'];
     default:

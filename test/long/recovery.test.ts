@@ -83,6 +83,28 @@ describe.concurrent('an agent that was killed', () => {
     expect(agent.trace()).toEqual(['starting 1', 'servers 1', 'activated 1']);
   });
 
+  test('while it told the hooks that it is active, tells them again', async ({ life }) => {
+    const platform = await life.platform({ members: [ownMember('Initialized')] });
+    const told = 'echo "told $CARTRIDGE_ATTEMPT" >> $TRACE';
+    const options = {
+      hooks: { 'instanceActivated/10-register': `${told}; [ $CARTRIDGE_ATTEMPT -gt 1 ] || exec sleep 60` },
+    };
+    const first = await life.agent(options);
+    await expect.poll(first.trace).toEqual(['told 1']);
+    await kill(first);
+
+    const again = await life.agent(options);
+
+    await expect.poll(again.trace).toEqual(['told 1', 'told 2']);
+    await expect.poll(() => journalOf(life.folder)).toContain('"activationNotified":true');
+    await again.stop();
+    const third = await life.agent(options);
+    await platform.cleanupMember();
+    expect(await third.exited).toBe(0);
+    expect(third.trace()).toEqual(['told 1', 'told 2']);
+    expect(statusEvents(platform.heard).slice(0, 2)).toEqual([started, activated]);
+  });
+
   test('in active, has its statistics back within 5 s and says nothing else', async ({ life }) => {
     const platform = await life.platform({ members: [ownMember('Initialized')] });
     const options = { hooks: startHooks, conf: { 'stats.notifier.interval': '15' } };
