@@ -174,6 +174,20 @@ test('a script may move its limit', async ({ stage }) => {
   expect(await stage.hooks({ timeoutMs: 400 }, once).gate('startServers', {}, { signal: never() })).toEqual(passed);
 });
 
+test('what a script adds to its limit is added to what is left of it', async ({ stage }) => {
+  const adding = `for n in 1 2 3; do echo '{"extend":0.5}' >&3; done`;
+  await stage.script('startServers/10-slow', `${adding}; sleep 1.5`);
+  await stage.script('volumeMount/10-slower', `${adding}; sleep 60`);
+  const hooks = stage.hooks({ timeoutMs: 1_000 }, once);
+  const startedAt = performance.now();
+
+  expect(await hooks.gate('startServers', {}, { signal: never() })).toEqual(passed);
+  const slower = await hooks.gate('volumeMount', { persistenceMapping: '' }, { signal: never() });
+
+  expect(slower).toMatchObject({ kind: 'blocked', reason: 'not done within its time limit' });
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
+});
+
 test('but only up to ten times as far, and never beyond a budget', async ({ stage }) => {
   const extending = `while :; do echo '{"extend":600}' >&3; sleep 0.05; done`;
   await stage.script('startServers/10-endless', extending);

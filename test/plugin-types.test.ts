@@ -43,6 +43,13 @@ const mistakes: readonly { summary: string; plugin: string; says: RegExp }[] = [
     says: /holdd/,
   },
   {
+    summary: 'a delay as executables say it',
+    plugin: `name: 'x', contract: 1, hooks: {
+      drain: async () => ({ hold: 'later', retryAfter: 3 }), // here
+    },`,
+    says: /retryAfter/,
+  },
+  {
     summary: 'a veto and a hold at once',
     plugin: `name: 'x', contract: 1, hooks: {
       drain: async () => ({ veto: 'no', hold: 'later' }), // here

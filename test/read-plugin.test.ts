@@ -124,6 +124,17 @@ describe('what a hook returns', () => {
     ['drain', { hold: 'wait', retryAfterMs: 50 }, { kind: 'hold', reason: 'wait', retryAfterMs: 50 }],
     ['drain', { hold: 'wait', retryAfterMs: '50' }, { kind: 'failed' }],
     ['drain', { hold: 'wait', retryAfterMs: Number.POSITIVE_INFINITY }, { kind: 'failed' }],
+    ['drain', { hold: 'wait', retryAfterMs: 50, retryAfter: undefined }, { kind: 'hold', retryAfterMs: 50 }],
+    [
+      'drain',
+      { hold: 'wait', retryAfter: 3 },
+      { kind: 'failed', reason: 'it returned retryAfter with its hold, did you mean retryAfterMs?' },
+    ],
+    [
+      'clean',
+      { veto: 'no', because: 'x' },
+      { kind: 'failed', reason: 'it returned because with its veto, and a verdict has no such member' },
+    ],
     ['drain', { veto: true }, { kind: 'failed' }],
     ['drain', { vetoed: 'no' }, { kind: 'failed' }],
     ['drain', { veto: 'no', hold: 'wait' }, { kind: 'failed' }],

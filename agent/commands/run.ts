@@ -5,6 +5,7 @@ import { describeConfig } from '../../state/config/describe.ts';
 import { ConfigError, formatProblems } from '../../state/config/problems.ts';
 import { runAgent } from '../agent.ts';
 import { type LoadedConfig, loadConfig } from '../config.ts';
+import { logConfigWarnings } from '../config-warnings.ts';
 import { StateDirTakenError } from '../lock.ts';
 import { createLog, failure, type Log } from '../log.ts';
 import { watchTerminator } from '../terminator.ts';
@@ -67,7 +68,5 @@ function logStart({ config, warnings, sources }: LoadedConfig, log: Log): void {
   const files = [...sources.confFiles, sources.launchParams];
   const runtime = { pid: process.pid, node: process.version };
   log.info({ event: 'agent.started', ...runtime, files, config: describeConfig(config) }, 'agent started');
-  for (const { wrong, write, ...place } of warnings) {
-    log.warn({ event: 'config.warning', ...place, wrong, remedy: write }, 'configuration needs a look');
-  }
+  logConfigWarnings(warnings, log);
 }

@@ -58,7 +58,7 @@ export function createExecutableRunners(options: {
       stdin: inputDocument(name, input, instance),
       leavesAtLimit: call.leftMs !== null,
       onStatus: call.onStatus,
-      onExtend: call.onExtend,
+      onLengthen: call.onLengthen,
       reaper,
       log: options.log.child({ hook: name, executable: executable.name, attempt }),
       signal: call.signal,

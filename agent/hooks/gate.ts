@@ -132,6 +132,7 @@ type LeftMs = (limitMs: number) => number;
 async function askUntilSettled(gate: Gate, runner: Runner, leftMs: LeftMs): Promise<Refusal | null> {
   let wait: Wait | null = null;
   for (let attempt = gate.firstAttempt; ; attempt += 1) {
+    await pauseWhileDown(gate, runner);
     const budgetLeftMs = gate.budgetMs === null ? null : leftMs(gate.budgetMs);
     if (budgetLeftMs !== null && budgetLeftMs < shortestRunMs) return outOfTime(gate, runner, wait);
     const asked = await gate.ask(runner, attempt, budgetLeftMs);
@@ -142,6 +143,14 @@ async function askUntilSettled(gate: Gate, runner: Runner, leftMs: LeftMs): Prom
     tell(gate, runner, attempt, wait);
     await pause(wait.delayMs, gate.signal);
   }
+}
+
+/** An attempt is not spent on waiting. Who leaves has no time for that: there it is a part of the run. */
+async function pauseWhileDown(gate: Gate, runner: Runner): Promise<void> {
+  const down = gate.isLeaving ? null : (runner.down?.() ?? null);
+  if (down === null) return;
+  gate.onStatus({ kind: 'retrying', executable: runner.name, text: down.reason });
+  await pause(down.forMs, gate.signal);
 }
 
 type Refused = Exclude<Asked, { kind: 'done' }>;

@@ -4,7 +4,10 @@ import type { Asked, Runner, RunnerCall } from './runners.ts';
 import { createTimeLimit } from './time-limit.ts';
 
 /** What a runner is called with, but for what holds it to its limit. */
-export type Call<Name extends HookName> = Omit<RunnerCall<Name>, 'limitMs' | 'signal' | 'overtaken' | 'onExtend'>;
+export type Call<Name extends HookName> = Omit<
+  RunnerCall<Name>,
+  'limitMs' | 'signal' | 'overtaken' | 'onExtend' | 'onLengthen'
+>;
 
 /** How long a run may take, in milliseconds. */
 export type Limits = {
@@ -38,6 +41,7 @@ export async function runLimited<Name extends HookName>(
     overtaken: signal,
     onStatus: (text) => (isOver ? undefined : call.onStatus(text)),
     onExtend: limit.extend,
+    onLengthen: limit.lengthen,
   });
   try {
     if (runner.kind !== 'plugin') return await running; // an end just before the limit counts

@@ -8,7 +8,7 @@ const ReportLine = z.object({
   retryAfter: z.number().nonnegative().optional().describe('Seconds until it is to be asked again.'),
   veto: z.string().optional().describe('No, and why.'),
   status: z.string().optional().describe('What it is doing, for people.'),
-  extend: z.number().nonnegative().optional().describe('Seconds it needs from now on.'),
+  extend: z.number().nonnegative().optional().describe('Seconds it needs beyond its limit, as that is now.'),
 });
 
 export type Report = {
@@ -22,12 +22,12 @@ const reportLimitBytes = 1024 * 1024;
 const lineLimitBytes = 16 * 1024;
 const textLimit = 1_000;
 
-/** @param options - `clean`: takes the secrets out of a text; `onExtend`: told how much it needs from now on */
+/** @param options - `clean`: takes the secrets out of a text; `onLengthen`: told how much it needs beyond its limit */
 export function createReport(options: {
   readonly log: Log;
   readonly clean: (text: string) => string;
   readonly onStatus: (text: string) => void;
-  readonly onExtend: (ms: number) => void;
+  readonly onLengthen: (ms: number) => void;
 }): Report {
   let takenBytes = 0;
   let ignored = 0;
@@ -43,7 +43,7 @@ export function createReport(options: {
     if (said.hold !== undefined) verdict = { kind: 'hold', reason: text(said.hold), retryAfterMs };
     if (said.veto !== undefined) verdict = { kind: 'veto', reason: text(said.veto) };
     if (said.status !== undefined) options.onStatus(text(said.status));
-    if (said.extend !== undefined) options.onExtend(said.extend * 1_000);
+    if (said.extend !== undefined) options.onLengthen(said.extend * 1_000);
   });
   return {
     take(chunk) {

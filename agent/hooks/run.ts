@@ -27,8 +27,8 @@ export type Run = {
   /** At the limit, do not wait for it to be gone: somebody's budget is spent. */
   readonly leavesAtLimit: boolean;
   readonly onStatus: (text: string) => void;
-  /** How much time it needs from now on. */
-  readonly onExtend: (ms: number) => void;
+  /** How much time it needs beyond its limit. */
+  readonly onLengthen: (ms: number) => void;
   readonly reaper: Reaper;
   readonly log: Log;
   /** Aborts at the limit, and when it is overtaken: `overtaken` is that part of it. */
@@ -61,7 +61,7 @@ export async function runExecutable(run: Run): Promise<Asked> {
   }
   const clean = cleanerOf(run.environment.secrets);
   const output = createOutput({ log: run.log, clean });
-  const report = createReport({ log: run.log, clean, onStatus: run.onStatus, onExtend: run.onExtend });
+  const report = createReport({ log: run.log, clean, onStatus: run.onStatus, onLengthen: run.onLengthen });
   const script = start(run, channels, { ...run.environment.variables, ...workspace.variables });
   noteProcess(workspace.folder, script.group ?? undefined);
   listen(script.ends, output, report);

@@ -11,6 +11,8 @@ export type Runner = {
   readonly limits: RunnerLimits;
   /** `audit`: a hold, veto or failure is recorded as what it would have done, and the gate goes on. */
   readonly mode: 'enforce' | 'audit';
+  /** Why, and for how many milliseconds, a run would only wait; null: it can be run. */
+  readonly down?: () => { readonly reason: string; readonly forMs: number } | null;
   /**
    * Runs once, and says how that ended. Once `call.signal` aborts it is to end, and its answer is not waited for much longer
    * (limit reached) or not at all (overtaken); what is left to end is ended in the background. A rejection is a failure.
@@ -55,6 +57,8 @@ export type RunnerCall<Name extends HookName> = {
   readonly onStatus: (text: string) => void;
   /** Needs this long from now on. Moves the limit up to a cap; does nothing when that is sooner than the limit. */
   readonly onExtend: (ms: number) => void;
+  /** Needs this long beyond its limit. Moves that up to a cap. */
+  readonly onLengthen: (ms: number) => void;
 };
 
 /** How a run ended. `cannotRun`: it was not even started, and will not be until a person does something about it. */

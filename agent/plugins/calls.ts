@@ -1,5 +1,8 @@
+import { hooks, isHookName } from '../../plugins/contract.ts';
 import { reasonOf } from '../../state/errors.ts';
+import { shownExactly } from '../../state/status/duration.ts';
 import type { Log } from '../log.ts';
+import { type Ending, watchEnding } from './late.ts';
 import type { Ask, FromWorker, Task, ToWorker } from './messages.ts';
 
 /** How a call ended: with what was returned, or with the reason of its failure. */
@@ -32,18 +35,22 @@ type CallMessage = Exclude<FromWorker, { type: 'described' | 'broken' | 'report'
 type OpenCall = Listener & {
   readonly name: string;
   readonly over: AbortSignal;
+  /** Told to end, it was heard. */
+  heard(): void;
   finish(ended: Ended): void;
 };
 
 /**
- * @param options - `post`: to the worker; `onLate`: a call goes on `graceMs` after it was told to end; `onSize`: told how
- * many are open whenever that changes; `clean`: takes the secrets out of a text
+ * @param options - `post`: to the worker; `graceMs`: for a call that was told to end; `silentMs`: until a worker that does
+ * not listen is taken for lost, unless it is a gate that waits for it; `onLost`: the worker is to be ended; `onSize`: told
+ * how many are open whenever that changes; `clean`: takes the secrets out of a text
  */
 export function createCalls(options: {
   readonly post: (message: ToWorker) => void;
   readonly answer: Answer;
   readonly graceMs: number;
-  readonly onLate: (reason: string) => void;
+  readonly silentMs: number;
+  readonly onLost: (reason: string) => void;
   readonly onSize: (size: number) => void;
   readonly clean: (text: string) => string;
   readonly log: Log;
@@ -73,20 +80,21 @@ export function createCalls(options: {
     const call = lastCall;
     const { promise, resolve } = Promise.withResolvers<Ended>();
     const over = new AbortController();
-    let grace: NodeJS.Timeout | undefined;
+    const startedAt = performance.now();
+    let ending: Ending | null = null;
     const abort = () => {
       post({ type: 'abort', call, reason: listener.whyAborted() });
-      grace = setTimeout(() => options.onLate(`it went on with ${task.name} when it was told to end`), options.graceMs);
+      ending = awaitEnd(task, call, shownExactly(performance.now() - startedAt));
     };
     const finish = (ended: Ended) => {
-      clearTimeout(grace);
+      ending?.[Symbol.dispose]();
       listener.signal.removeEventListener('abort', abort);
       calls.delete(call);
       options.onSize(calls.size);
       over.abort(new Error('the hook has ended'));
       resolve(ended);
     };
-    calls.set(call, { ...listener, name: task.name, finish, over: over.signal });
+    calls.set(call, { ...listener, name: task.name, finish, heard: () => ending?.heard(), over: over.signal });
     options.onSize(calls.size);
     post({ type: 'call', call, task });
     listener.signal.addEventListener('abort', abort);
@@ -94,10 +102,33 @@ export function createCalls(options: {
     return promise;
   }
 
+  /**
+   * A gate that goes on takes its worker along, so that the next attempt is alone: but not what else that worker has in
+   * hand. Nobody waits for the others, and they are given up alone.
+   */
+  function awaitEnd(task: Task, call: number, lasted: string): Ending {
+    const { graceMs, onLost } = options;
+    const isAside = isWaitedForByNobody(task);
+    const late = `${task.name} was not done in ${lasted}, and did not end when told`;
+    return watchEnding({
+      graceMs,
+      silentMs: isAside ? options.silentMs : graceMs,
+      onLate: () => (isAside || calls.size > 1 ? giveUp(call, late) : onLost(late)),
+      onDeaf: () => onLost(`${task.name} was not done in ${lasted}, and its worker does not listen: it loops, perhaps`),
+    });
+  }
+
+  function giveUp(call: number, failed: string): void {
+    post({ type: 'forget', call });
+    log.debug({ event: 'plugin.callGivenUp', call, reason: failed }, 'a call of a plugin is given up');
+    calls.get(call)?.finish({ failed });
+  }
+
   /** What comes after the end of a call is too late. */
   function tell(open: OpenCall | undefined, message: Exclude<CallMessage, { type: 'log' | 'ask' }>): void {
     if (message.type === 'ended') open?.finish({ value: message.value });
     else if (message.type === 'failed') open?.finish({ failed: clean(message.reason) });
+    else if (message.type === 'heard') open?.heard();
     else if (message.type === 'status') open?.onStatus(clean(message.text));
     else open?.onExtend(message.ms);
   }
@@ -124,6 +155,10 @@ export function createCalls(options: {
     const rest = suppressed === undefined ? {} : { suppressed };
     log[level]({ event: 'plugin.log', ...where, fields: parsed(clean(fields)), ...rest }, clean(message));
   }
+}
+
+function isWaitedForByNobody({ what, name }: Task): boolean {
+  return what === 'health' || (what === 'hook' && isHookName(name) && hooks[name].kind === 'notice');
 }
 
 function parsed(json: string): unknown {

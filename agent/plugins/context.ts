@@ -62,14 +62,17 @@ export function createContexts(say: (message: FromWorker) => void, start: Worker
       return start.hasMetadata ? { ...context, metadata: metadataOf(ask) } : context;
     },
 
-    close(call) {
-      open.get(call)?.status.end();
-      open.delete(call);
-    },
+    close,
 
     take(message) {
       if (message.type === 'abort') {
         abortCall(message.call, new Error(message.reason));
+        // Behind what the call does about it: whoever loops then has not been heard of.
+        setImmediate(() => say({ type: 'heard', call: message.call }));
+        return;
+      }
+      if (message.type === 'forget') {
+        close(message.call);
         return;
       }
       const asked = waiting.get(message.id);
@@ -78,6 +81,11 @@ export function createContexts(say: (message: FromWorker) => void, start: Worker
       else asked?.reject(errorOf(message));
     },
   };
+
+  function close(call: number): void {
+    open.get(call)?.status.end();
+    open.delete(call);
+  }
 
   function askAgent(call: number, what: Ask['what'], args: unknown[]): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();

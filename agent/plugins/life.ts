@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { shownExactly } from '../../state/status/duration.ts';
 import { failure, type Log } from '../log.ts';
 import type { Ended, Listener } from './calls.ts';
 import type { FoundPlugin } from './discover.ts';
@@ -16,6 +17,8 @@ export type PluginLife = {
   off(): PluginOffError | null;
   readonly state: () => 'running' | 'crashed' | 'off';
   readonly crashes: () => number;
+  /** It has crashed, and is not started again for so many milliseconds; null: it is up, may be started, or is off. */
+  down(): { readonly reason: string; readonly forMs: number } | null;
   close(reason: string): Promise<void>;
 };
 
@@ -37,17 +40,21 @@ export function createPluginLife(options: {
   let startedAtMs = 0;
   let mayStartAtMs = 0;
   let crashes = 0;
+  let lastCrash = 'it has crashed';
   let off: PluginOffError | null = null;
   const closing = new AbortController();
   own(options.first);
 
-  return { call, off: () => off, state, crashes: () => crashes, close };
+  return { call, off: () => off, state, crashes: () => crashes, down, close };
 
   async function call(task: Task, listener: Listener): Promise<Ended> {
     try {
-      const running = thread ?? (await unlessAborted(up(), listener.signal));
-      return await running.call(task, listener);
+      const running = thread?.isEnding() === false ? thread : await unlessAborted(up(), listener.signal);
+      const ended = await running.call(task, listener);
+      if (running.isEnding()) await running.gone; // so that a crash is counted before anybody hears of it
+      return ended;
     } catch (thrown) {
+      if (listener.signal.aborted) return { failed: whyNotUp() };
       return { failed: thrown instanceof Error ? thrown.message : String(thrown) };
     }
   }
@@ -64,6 +71,7 @@ export function createPluginLife(options: {
   function crashed(reason: string): void {
     if (performance.now() - startedAtMs >= timing.steadyMs) crashes = 0;
     crashes += 1;
+    lastCrash = reason;
     const delayMs = timing.restartDelaysMs[crashes - 1];
     if (delayMs === undefined) {
       off = new PluginOffError(found.name, { crashes, reason });
@@ -88,6 +96,7 @@ export function createPluginLife(options: {
 
   async function start(): Promise<PluginThread> {
     for (;;) {
+      await thread?.gone; // so that it is counted, and the pause is that of its crash
       await pause(mayStartAtMs - performance.now(), closing.signal);
       if (off !== null) throw off;
       const started = options.startAgain();
@@ -100,6 +109,17 @@ export function createPluginLife(options: {
       await started.end(wrong);
       await started.gone; // counted as a crash by now
     }
+  }
+
+  function down(): { reason: string; forMs: number } | null {
+    const forMs = mayStartAtMs - performance.now();
+    return thread === null && off === null && forMs > 0 ? { reason: whyNotUp(), forMs } : null;
+  }
+
+  /** In one line. */
+  function whyNotUp(): string {
+    const forMs = mayStartAtMs - performance.now();
+    return `${lastCrash}, and is ${forMs > 0 ? `not started again for ${shownExactly(forMs)}` : 'only being started again'}`;
   }
 
   function state(): 'running' | 'crashed' | 'off' {

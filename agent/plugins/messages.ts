@@ -21,6 +21,8 @@ export type WorkerStart = {
 export type ToWorker =
   | { readonly type: 'call'; readonly call: number; readonly task: Task }
   | { readonly type: 'abort'; readonly call: number; readonly reason: string }
+  /** It went on when it was told to end, and nobody waits for it any more. */
+  | { readonly type: 'forget'; readonly call: number }
   | { readonly type: 'reply'; readonly id: number; readonly value: unknown }
   | { readonly type: 'refusal'; readonly id: number; readonly reason: string; readonly code: string | null };
 
@@ -71,6 +73,8 @@ export const FromWorker = z.discriminatedUnion('type', [
   z.object({ type: z.literal('broken'), reason: z.string() }),
   z.object({ type: z.literal('ended'), call: z.number(), value: z.unknown() }),
   z.object({ type: z.literal('failed'), call: z.number(), reason: z.string() }),
+  /** A call was told to end, and what it does then leaves its worker free to say so. */
+  z.object({ type: z.literal('heard'), call: z.number() }),
   z.object({ type: z.literal('status'), call: z.number(), text: z.string() }),
   z.object({ type: z.literal('extend'), call: z.number(), ms: z.number().nonnegative() }),
   z.object({

@@ -5,6 +5,7 @@ import type { AgentError } from '../../state/errors.ts';
 import { Secret } from '../../state/secret.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { ClockWatch } from '../clock.ts';
+import { logConfigWarnings } from '../config-warnings.ts';
 import { orderProblems } from '../hooks/check.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Log } from '../log.ts';
@@ -13,6 +14,7 @@ import { hookOptions } from '../settings.ts';
 import { createPluginHost, type PluginHost } from './host.ts';
 import { pluginSections } from './sections.ts';
 import { defaultTiming } from './timing.ts';
+import { idleKeys, unkeptKeys } from './unkept.ts';
 import type { PublishText } from './words.ts';
 
 /** A busy machine takes a while to start a worker. */
@@ -68,6 +70,7 @@ export async function openPlugins(options: {
     await close();
     throw new ConfigError(problems);
   }
+  logConfigWarnings(idleKeys(host, options), log);
 
   return {
     ...host,
@@ -119,21 +122,6 @@ function configurationProblems(host: PluginHost, { config, confFile }: Checked):
     ...orderProblems({ extensionsDir, plugins: host }).map((error) => problem(error, null)),
     ...unkeptKeys(host, { config, confFile }),
   ];
-}
-
-/** Git alone can keep these: an operator who relies on them must not be left without. */
-function unkeptKeys(host: PluginHost, { config: { artifacts }, confFile }: Checked): Problem[] {
-  const checkout = host.checkout();
-  if (checkout === null) return [];
-  const keys = {
-    'artifact.verify': artifacts.verify.policy !== 'none',
-    'artifact.layout': artifacts.layout === 'releases',
-  };
-  const wrong = `cannot be kept: plugin ${checkout.plugin} has taken over checkout from git`;
-  const write = 'remove it, or the plugin';
-  return Object.entries(keys).flatMap(([key, isAsked]) =>
-    isAsked ? [{ file: confFile, line: null, key, wrong, nearest: null, write }] : [],
-  );
 }
 
 /** In one line. */

@@ -29,6 +29,7 @@ export function pluginRunner(
     order: { names: [plugin.name], number: pluginNumber, before, after },
     limits: { timeoutMs, retries },
     mode,
+    down: plugin.life.down,
     async run(call) {
       const off = plugin.life.off();
       if (off !== null) return { kind: 'cannotRun', error: off };

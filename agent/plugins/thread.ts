@@ -27,9 +27,11 @@ export type PluginThread = {
   readonly described: Promise<Introduction>;
   /** Resolves with the reason when it is gone, however that came. */
   readonly gone: Promise<string>;
+  /** From now on no call can come to anything: it is gone, or is being ended. */
+  isEnding(): boolean;
   /**
-   * Never rejects. Once `listener.signal` aborts, the plugin is told so; when it does not end the call in a while, its
-   * worker is ended, and all its calls have failed.
+   * Never rejects. Once `listener.signal` aborts, the plugin is told so; when it does not end the call in a while, that is
+   * given up, or its worker is ended, and all its calls have failed.
    */
   call(task: Task, listener: Listener): Promise<Ended>;
   /** Ends the worker. Its calls fail with `reason`. Resolves when it has ended, or cannot be ended in a second. */
@@ -71,7 +73,8 @@ export function startThread(options: ThreadOptions): PluginThread {
     ...options,
     post: (message: ToWorker) => worker.postMessage(message),
     graceMs: timing.graceMs,
-    onLate: stop,
+    silentMs: timing.silentMs,
+    onLost: stop,
     onSize: (size) => memory.busy(size > 0),
   });
   const loaded = () => {
@@ -87,7 +90,7 @@ export function startThread(options: ThreadOptions): PluginThread {
   worker.once('exit', (code) => leave(whyGone ?? `it called process.exit(${code})`));
   logOutput(worker, options);
 
-  return { described: described.promise, gone: gone.promise, call, end };
+  return { described: described.promise, gone: gone.promise, isEnding: () => whyGone !== null, call, end };
 
   function call(task: Task, listener: Listener): Promise<Ended> {
     return whyGone === null ? calls.start(task, listener) : Promise.resolve({ failed: whyGone });

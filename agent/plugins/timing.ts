@@ -2,8 +2,10 @@
 export type HostTiming = {
   /** From starting a worker to what it says of itself. */
   readonly startMs: number;
-  /** From telling a call to end to ending its worker. */
+  /** From telling a call to end to giving it up. */
   readonly graceMs: number;
+  /** From telling a notice or `health` to end to ending its worker, if that does not listen. */
+  readonly silentMs: number;
   /** From ending a worker to saying that it cannot be ended. */
   readonly unendableMs: number;
   /** From asking a program to end to killing it. */
@@ -28,6 +30,7 @@ export type HostTiming = {
 export const defaultTiming: HostTiming = {
   startMs: 10_000,
   graceMs: 1_000,
+  silentMs: 10_000,
   unendableMs: 10_000,
   programGraceMs: 10_000,
   closeGraceMs: 400,

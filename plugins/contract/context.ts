@@ -41,7 +41,7 @@ export interface PluginContext<Options = unknown> extends HealthContext<Options>
   readonly attempt: number;
   /** Shown to people while the hook runs. */
   readonly status: (message: string) => void;
-  /** Moves the time limit to `ms` milliseconds from now, up to a cap: for work that is seen to go on. */
+  /** Moves the time limit to `ms` milliseconds from now, up to a cap, unless it is later already: for work that is seen to go on. */
   readonly extend: (ms: number) => void;
 }
 

@@ -49,7 +49,9 @@ const artifactUpdate = z.object({
       repoUserName: text('As received.').optional(),
       repoPassword: z
         .literal('[redacted]')
-        .describe('Shows that there is one, never what it is: a plugin asks `readSecret`.')
+        .describe(
+          'Shows that there is one, never what it is: a plugin that has taken over `checkout` or `commit` is given it there.',
+        )
         .optional(),
       status: text('As received.').optional(),
     })

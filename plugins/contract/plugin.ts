@@ -14,8 +14,11 @@ export const contractVersion = 1;
 export type Verdict =
   // biome-ignore lint/suspicious/noConfusingVoidType: a function that says nothing returns void, not undefined
   | void
-  | { readonly veto: string; readonly hold?: never; readonly retryAfterMs?: never }
-  | { readonly hold: string; readonly retryAfterMs?: number; readonly veto?: never };
+  | (NotOfVerdicts & { readonly veto: string; readonly hold?: never; readonly retryAfterMs?: never })
+  | (NotOfVerdicts & { readonly hold: string; readonly retryAfterMs?: number; readonly veto?: never });
+
+/** What an executable says on fd 3, in seconds. A function may return more than its type says, unless that is named. */
+type NotOfVerdicts = { readonly retryAfter?: never };
 
 /** What a hook's function may return: a verdict if it is a gate, nothing if it is a notice. */
 // biome-ignore lint/suspicious/noConfusingVoidType: as above

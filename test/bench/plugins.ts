@@ -72,7 +72,7 @@ async function measureNotice(note: Note): Promise<void> {
   for (let nth = 0; nth < warmUp + notices; nth += 1) {
     const sinceMs = performance.now();
     const signals = { signal: never, overtaken: never };
-    const asked = await runner?.run({ ...call, ...signals, onStatus() {}, onExtend() {} } as never);
+    const asked = await runner?.run({ ...call, ...signals, onStatus() {}, onExtend() {}, onLengthen() {} } as never);
     if (asked?.kind !== 'done') throw new Error('the notice was not taken');
     durations.push(performance.now() - sinceMs);
   }

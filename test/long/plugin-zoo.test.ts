@@ -26,12 +26,17 @@ const hooks: readonly {
     asked: failed('late'),
     crashes: 0,
   },
-  { summary: 'never resolves', body: 'await new Promise(() => {});', asked: failed(/told to end/), crashes: 1 },
-  { summary: 'loops', body: 'for (;;);', asked: failed(/told to end/), crashes: 1 },
+  {
+    summary: 'never resolves',
+    body: 'await new Promise(() => {});',
+    asked: failed(/did not end when told/),
+    crashes: 1,
+  },
+  { summary: 'loops', body: 'for (;;);', asked: failed(/does not listen/), crashes: 1 },
   {
     summary: 'loops in a regular expression',
     body: `/^(a+)+$/.test('a'.repeat(60) + 'b');`,
-    asked: failed(/told to end/),
+    asked: failed(/does not listen/),
     crashes: 1,
   },
   {
@@ -213,7 +218,7 @@ test('one that took over checkout and brings nonsense has failed, and is asked a
 
   await expect(work?.fetch(wanted, call())).rejects.toMatchObject({ code: 'PLUGIN_FAILED', lasting: false });
   await expect(work?.fetch({ ...wanted, oldCommit: null }, call())).rejects.toThrow(/changedPaths/);
-  await expect(work?.place({ ...wanted, newCommit: 'r2' }, call())).rejects.toThrow(/told to end/);
+  await expect(work?.place({ ...wanted, newCommit: 'r2' }, call())).rejects.toThrow(/does not listen/);
   await expect(work?.fetch(wanted, { ...call(), signal: AbortSignal.timeout(20_000) })).rejects.toThrow(/newCommit/);
 });
 
@@ -261,7 +266,7 @@ test('a program that ignores TERM, and one that was forgotten, are ended with th
 
   expect(stubborn.asked).toEqual({ kind: 'failed', reason: 'not done within its time limit' });
   expect(forgotten.asked).toEqual({ kind: 'done' });
-  expect(bomb.asked).toEqual(failed(/told to end/));
+  expect(bomb.asked).toEqual(failed(/does not listen/));
   await expect.poll(() => processesIn(marker)).toEqual([]);
 });
 

@@ -22,7 +22,7 @@ const host = createPluginHost({
 await host.ready;
 const limits = { limitMs: 10_000, attempt: 1, leftMs: null, signal: never, overtaken: never };
 for (const runner of host.runnersFor('startServers')) {
-  await runner.run({ name: 'startServers', input: {}, ...limits, onStatus() {}, onExtend() {} });
+  await runner.run({ name: 'startServers', input: {}, ...limits, onStatus() {}, onExtend() {}, onLengthen() {} });
 }
 process.stdout.write('started\n');
 setInterval(() => {}, 60_000);

@@ -116,7 +116,13 @@ export function pluginContract(plugin: Plugin<z.ZodType, never>, it: ContractCas
       const abort = new AbortController();
       const seen = Promise.withResolvers<void>();
       const call = { name: hook, input: await inputOf(hook), attempt: 1, leftMs: null, limitMs: 60_000 };
-      const signals = { signal: abort.signal, overtaken: abort.signal, onExtend() {}, onStatus: () => seen.resolve() };
+      const signals = {
+        signal: abort.signal,
+        overtaken: abort.signal,
+        onExtend() {},
+        onLengthen() {},
+        onStatus: () => seen.resolve(),
+      };
 
       const running = host.runnersFor(hook)[0]?.run({ ...call, ...signals });
       await seen.promise;
