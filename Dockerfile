@@ -28,6 +28,8 @@ RUN groupadd --gid 10001 cartridge \
   && install --directory --owner=cartridge --group=cartridge --mode=0700 \
     /var/lib/cartridge-agent /etc/cartridge-agent/conf.d /etc/cartridge-agent/payload
 COPY --from=build /opt/cartridge-agent /opt/cartridge-agent
+# For people: docker exec ... cartridge-agent status.
+RUN ln -s /opt/cartridge-agent/conf/cartridge-agent /usr/local/bin/cartridge-agent
 COPY conf/agent.conf /etc/cartridge-agent/agent.conf
 COPY conf/docker/container.conf /etc/cartridge-agent/conf.d/10-container.conf
 

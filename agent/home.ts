@@ -61,6 +61,19 @@ export function adviseHome(home: string): ConfigWarning[] {
   ];
 }
 
+/** Of the same folder, what is not used once its agent.conf is not run from there any more. */
+export function adviseLeaving(home: string): ConfigWarning[] {
+  const folder = resolve(home);
+  return told(
+    ['terminator.txt'].filter((name) => existsSync(join(folder, name))),
+    {
+      file: folder,
+      wrong: 'what ended the originals when it said "true" is not looked at, unless the agent is started with --home',
+      write: `end this agent with systemctl stop or SIGTERM; or start it with run --home ${folder}`,
+    },
+  );
+}
+
 /** With their configuration as it stands this agent, too, talks to whoever answers. */
 export function adviseTrust(values: Values, home: string): ConfigWarning[] {
   const isWanted = values['enable.data.publisher'] || values['thrift.receiver.urls'] !== null;

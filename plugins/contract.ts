@@ -12,7 +12,13 @@ export type {
   PluginLog,
 } from './contract/context.ts';
 export { type GateName, type HookName, hooks, isHookName, type NoticeName } from './contract/hooks.ts';
-export { hookInputProblems, hookInputSchema, type JsonSchema, sampleDocument } from './contract/input-schema.ts';
+export {
+  hookInputProblems,
+  hookInputSchema,
+  type JsonSchema,
+  sampleDocument,
+  unknownInputFields,
+} from './contract/input-schema.ts';
 export type { HookInput, HookInputs, HookInstance, RawJson } from './contract/input-types.ts';
 export type { MetadataClient, MetadataOptions } from './contract/metadata.ts';
 export {

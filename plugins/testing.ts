@@ -9,6 +9,7 @@ import {
   readPlugin,
   readVerdict,
   sampleDocument,
+  unknownInputFields,
 } from './contract.ts';
 import { createStage, type Heard, type StageSetup } from './testing/stage.ts';
 
@@ -99,10 +100,10 @@ function functionOf<Name extends HookName>({ name, hooks }: Plugin<z.ZodType<unk
 }
 
 /** As it would come out of a worker: JSON, and nobody else's. */
-async function documentFor<Name extends HookName>(hook: Name, input: Partial<HookInput<Name>> | undefined) {
+async function documentFor<Name extends HookName>(hook: Name, input: Partial<HookInput<Name>> = {}) {
   const sample = await sampleDocument(hook);
   const document: typeof sample = JSON.parse(JSON.stringify({ ...sample, ...input }));
-  const problems = await hookInputProblems(hook, document);
+  const problems = [...(await unknownInputFields(hook, input)), ...(await hookInputProblems(hook, document))];
   if (problems.length > 0) throw new TypeError(`${hook} is never told this: ${problems.join('; ')}`);
   return document;
 }

@@ -99,7 +99,7 @@ describe('config import', () => {
   test.for([
     { summary: 'a value that cannot be used', conf: '[agent]\nmb.ip = h\nmb.port = s3cret-not\n', says: 'mb.port' },
     { summary: 'a line that is none', conf: '[agent]\nmb.ip = h\ns3cret\n', says: 'not a "key = value" line' },
-    { summary: 'a section nobody knows', conf: '[DEFAULT]\nmb.password = s3cret\n', says: 'unknown section' },
+    { summary: 'a section nobody knows', conf: '[plugin]\nmb.password = s3cret\n', says: 'unknown section' },
     { summary: 'a continued line', conf: '[agent]\nmb.password = a\n  s3cret = b\n', says: 'does not continue' },
     { summary: 'control characters', conf: '[agent]\nmb.password = s3cret\u001b[31m\n', says: 'control character' },
     { summary: 'bytes that are no text', conf: Buffer.from([0xff, 0xfe, 0x00]), says: 'not UTF-8' },
@@ -149,6 +149,27 @@ describe('config import', () => {
     expect(stdout).not.toContain('param.file.path');
     expect(stderr).toContain('param.file.path: there is no launch-params beside it');
     expect(stderr).not.toContain('MEMBER_ID');
+  });
+
+  test('tells that terminator.txt ends nothing any more, where there is one', async ({ old }) => {
+    const there = await old.run('import', '--home', old.home);
+    const checked = await old.run('check', '--home', old.home);
+    await rm(join(old.home, 'terminator.txt'));
+    const gone = await old.run('import', '--home', old.home);
+
+    expect(there.stderr).toMatch(/In the folder:\n(.*\n)*.*unless.*--home: terminator\.txt\n {4}end .*systemctl stop/);
+    // With --home it does.
+    expect(checked.stdout + gone.stderr).not.toContain('terminator.txt');
+  });
+
+  test('takes what [DEFAULT] and other keys say, and tells of sections for others', async ({ old }) => {
+    old.conf('[DEFAULT]\nhost = mb\n[agent]\nmb.ip = %(host)s\nmb.port = 1883\n[logging]\nlevel = info\n');
+
+    const { exitCode, stdout, stderr } = await old.run('import', '--home', old.home);
+
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('\nmb.ip = mb\n');
+    expect(stderr).toMatch(/Left out:\n.*\n.*\n.*agent\.conf:6: \[logging\]: the section is left out/);
   });
 
   test('tells scripts that would not run', async ({ old }) => {

@@ -10,6 +10,14 @@ import { samples } from './support/originals.ts';
 const read = (text: string) => parseOriginalConf(text, 'agent.conf');
 const valuesOf = (text: string) => Object.fromEntries(read(text).agent.map(({ key, value }) => [key, value]));
 
+/** The one at the top is at depth `length`, with those it refers to. */
+const chain = (length: number) =>
+  Array.from({ length }, (_, at) => `k${at + 1} = ${at === 0 ? 'end%%' : `%(k${at})s`}\n`).join('');
+/** Each value twenty times the one before. */
+const laughter = ['ha%%', ...Array.from({ length: 5 }, (_, at) => `%(k${at})s`.repeat(20))]
+  .map((value, at) => `k${at} = ${value}\n`)
+  .join('');
+
 describe('an agent.conf of the originals', () => {
   test.for([
     { summary: 'a comment behind a blank and a semicolon', line: 'mb.password = a#b ; old', value: 'a#b' },
@@ -49,11 +57,77 @@ describe('an agent.conf of the originals', () => {
     expect(JSON.stringify([conf.leftOut, conf.warnings, conf.problems])).not.toContain('s3cret');
   });
 
-  test('that refers to another key is a problem, for that is not followed', () => {
-    const { agent, problems } = read('[agent]\nmb.ip = %(host)s\nmb.password = %%(host)s\n');
+  test.for([
+    { summary: 'a key of its section', conf: '[agent]\nHost = h ; mine\nmb.ip = %(hOsT)s.%(host)s\n', value: 'h.h' },
+    {
+      summary: 'a key of [DEFAULT], wherever that is',
+      conf: '[agent]\nmb.ip = a%(b)s\n[DEFAULT]\nb = c\n',
+      value: 'ac',
+    },
+    {
+      summary: 'its section before [DEFAULT]',
+      conf: '[DEFAULT]\nb = no\n[agent]\nb = yes\nmb.ip = %(b)s\n',
+      value: 'yes',
+    },
+    { summary: 'keys that refer to keys', conf: `[agent]\n${chain(9)}mb.ip = %(k9)s\n`, value: 'end%' },
+    { summary: 'nothing that is doubled', conf: '[agent]\nhost = h\nmb.ip = %%(host)s\n', value: '%(host)s' },
+    { summary: 'a key that is not set', conf: '[agent]\nhost = null\nmb.ip = %(host)s\n', value: '' },
+  ])('refers to $summary', ({ conf, value }) => {
+    const { agent, problems } = read(conf);
 
-    expect(problems).toEqual([expect.objectContaining({ line: 2, key: 'mb.ip' })]);
-    expect(agent.map(({ value }) => value)).toEqual(['%(host)s']);
+    expect(agent.map((entry) => [entry.key, entry.value])).toEqual([['mb.ip', value]]);
+    expect(problems).toEqual([]);
+  });
+
+  test.for([
+    { summary: 'a key that is not there', conf: '[other]\nhost = h\n[agent]\nmb.ip = %(host)s\n' },
+    { summary: 'itself', conf: '[agent]\nmb.ip = a%(MB.IP)s\n' },
+    { summary: 'a key that refers back', conf: '[agent]\na = %(b)s\nb = %(a)s\nmb.ip = %(a)s\n' },
+    { summary: 'keys that refer to more than ten', conf: `[agent]\n${chain(10)}mb.ip = %(k10)s\n` },
+    { summary: 'a key with a lone percent sign', conf: '[agent]\na = 5%\nmb.ip = %(a)s\n' },
+    { summary: 'more and more of the same', conf: `[agent]\n${laughter}mb.ip = %(k5)s\n` },
+  ])('that refers to $summary has a problem', ({ conf }) => {
+    const { agent, problems } = read(conf);
+
+    expect(agent).toEqual([]);
+    expect(problems).toEqual([expect.objectContaining({ key: 'mb.ip', line: conf.split('\n').length - 1 })]);
+  });
+
+  test('may have sections for others, in which anything may be', () => {
+    const text =
+      '[logging]\nlevel = info\nhandlers = (a,\n  b)\ns3cret\n[agent] ; ours\nmb.ip = h\n[ag%ent:s3cret]\nmb.ip = s3cret\n';
+
+    const { agent, problems, leftOut } = read(text);
+
+    expect(agent).toEqual([expect.objectContaining({ key: 'mb.ip', value: 'h', line: 7 })]);
+    expect(leftOut.map(({ key, line }) => [key, line])).toEqual([
+      ['[logging]', 1],
+      [null, 8],
+    ]);
+    expect(problems).toEqual([]);
+    expect(JSON.stringify(leftOut)).not.toContain('s3cret');
+  });
+
+  test('has in [DEFAULT] what counts unless [agent] says otherwise', () => {
+    const { agent, problems } = read('[agent]\nmb.ip = own\n[DEFAULT]\nmb.ip = other\nmb.port = 1883\n');
+
+    expect(agent.map(({ key, value, line }) => [key, value, line])).toEqual([
+      ['mb.ip', 'other', 4],
+      ['mb.port', '1883', 5],
+      ['mb.ip', 'own', 2],
+    ]);
+    expect(problems).toEqual([]);
+  });
+
+  test.for([
+    { summary: 'of a misspelt [agent] asks whether that is meant', conf: '[agnet]\n', nearest: '[agent]' },
+    { summary: 'that is for a plugin of ours has to name one', conf: '[plugin a b]\n', nearest: null },
+    { summary: 'that is indented is part of a value, which it cannot be', conf: '[agent]\n  [x]\n', nearest: null },
+  ])('has a section $summary', ({ conf, nearest }) => {
+    const { leftOut, problems } = read(conf);
+
+    expect([...leftOut, ...problems].map((found) => found.nearest)).toEqual([nearest]);
+    expect(problems).toHaveLength(nearest === null ? 1 : 0);
   });
 
   test('of a megabyte is read at once', () => {
@@ -103,6 +177,15 @@ describe('a home', () => {
 
     expect(warnings).toContainEqual(expect.objectContaining({ key: 'my.plugin.key', line: 3 }));
     expect(errorOf(() => folder.load({ conf })).problems).toHaveLength(1);
+  });
+
+  test('starts with sections of others, and what [DEFAULT] says', ({ folder }) => {
+    const conf = '[DEFAULT]\nhost = mb\nport = 1883\n[agent]\nmb.urls = %(host)s:%(port)s\n[logging]\nlevel = info\n';
+
+    const { config, warnings } = loadHome(folder, { conf });
+
+    expect(config.broker.servers).toEqual([{ host: 'mb', port: 1883 }]);
+    expect(warnings).toContainEqual(expect.objectContaining({ key: '[logging]', line: 6 }));
   });
 
   test('does not follow what its agent.conf says of the folders, but for state.dir', ({ folder }) => {

@@ -1,10 +1,21 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { exitCodes } from '../agent/commands/command.ts';
 import { loadConfig } from '../agent/config.ts';
+import packageJson from '../package.json' with { type: 'json' };
 import { keyNameOf, keys } from '../state/config/keys.ts';
 
 // What needs no tools of its own; conf/README.md says what else was checked, and how.
@@ -98,6 +109,62 @@ test('the Puppet class gives its template what it declares', () => {
 
   expect(given.toSorted()).toEqual(declared.toSorted());
   expect(JSON.parse(read('conf/puppet/cartridge_agent/metadata.json'))).toHaveProperty('name');
+});
+
+test.for([
+  ['the cloud-init example', /^ {2}- \[ln, -sf, (\S+), \/usr\/local\/bin\/cartridge-agent\]$/m, userData],
+  [
+    'the Puppet module',
+    /'\/usr\/local\/bin\/cartridge-agent':\n +ensure => link,\n +target => "\$\{install_dir\}(\S+)",\n/,
+    manifest,
+  ],
+  ['the Dockerfile', /^RUN ln -s (\S+) \/usr\/local\/bin\/cartridge-agent$/m, dockerfile],
+] as const)('%s puts the command on the PATH', ([, line, text]) => {
+  const [, target = ''] = line.exec(text) ?? [];
+
+  expect(target.replace(installed, '')).toBe('/conf/cartridge-agent');
+});
+
+test('the command runs the agent it is in, through links and from anywhere', () => {
+  const folder = temporaryFolder();
+  symlinkSync(join(root, 'conf'), join(folder, 'conf'));
+  mkdirSync(join(folder, 'a b'));
+  symlinkSync('../conf/cartridge-agent', join(folder, 'a b/agent'));
+  symlinkSync('a b/agent', join(folder, 'cartridge-agent'));
+
+  // Without a Node on the PATH: the one that came with it.
+  const { status, stdout, stderr } = spawnSync('cartridge-agent', ['--version'], {
+    cwd: '/',
+    encoding: 'utf8',
+    env: { PATH: `${folder}:/usr/bin:/bin`, HOME: folder },
+  });
+
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: `${packageJson.version}\n`, stderr: '' });
+});
+
+test('the command takes the Node of the machine where none came with it', () => {
+  const folder = temporaryFolder();
+  for (const name of ['conf', 'agent', 'bin']) mkdirSync(join(folder, name));
+  copyFileSync(join(root, 'conf/cartridge-agent'), join(folder, 'conf/cartridge-agent'));
+  writeFileSync(join(folder, 'agent/main.ts'), 'process.stdout.write(process.argv.slice(2).join("|"));\n');
+  symlinkSync(process.execPath, join(folder, 'bin/node'));
+
+  const { status, stdout } = spawnSync(join(folder, 'conf/cartridge-agent'), ['a b', ''], {
+    encoding: 'utf8',
+    env: { PATH: `${folder}/bin:/usr/bin:/bin` },
+  });
+
+  expect({ status, stdout }).toEqual({ status: 0, stdout: 'a b|' });
+});
+
+test('a package of it holds what runs, and no test', () => {
+  const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json'], { cwd: root, encoding: 'utf8' });
+
+  const [{ files }] = JSON.parse(stdout) as [{ files: { path: string; mode: number }[] }];
+  const folders = new Set(files.map(({ path }) => path.split('/')[0]));
+  expect([...folders].sort()).toEqual([...packageJson.files, 'package.json'].sort());
+  expect(files).toContainEqual(expect.objectContaining({ path: 'conf/cartridge-agent', mode: 0o755 }));
+  expect(files.filter(({ path }) => /\.test\.ts$/.test(path))).toEqual([]);
 });
 
 test('the image is built from files that are there and sent, and does not run as root', () => {

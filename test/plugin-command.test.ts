@@ -65,6 +65,42 @@ test.concurrent('a new executable is green at once, and runs', { timeout: limitM
   expect(run.stderr).toContain('status: artifactUpdated/50-warm looks around');
 });
 
+test.concurrent('a hook is run with a sample in the folder of its plugin', { timeout: limitMs }, async ({ author }) => {
+  await author.agent(['plugin', 'new', 'many']);
+  await author.write('many/index.ts', many);
+  const sample = JSON.parse(readFileSync(join(author.home, 'many/samples/artifactUpdated.json'), 'utf8'));
+  await author.write('many/samples/artifactUpdated.none.json', JSON.stringify({ ...sample, changedPaths: ['none'] }));
+  const args = ['plugin', 'run', 'artifactUpdated', '--sample', 'samples/artifactUpdated.none.json'];
+
+  const { exitCode, stdout } = await author.agent([...args, '--option', 'wanted=a'], {
+    cwd: join(author.home, 'many'),
+  });
+
+  expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: expect.stringContaining('veto: a is not in none') });
+});
+
+test.concurrent('a sample that no hook is called like is told, and does no harm', async ({ author }) => {
+  await author.agent(['plugin', 'new', 'php-server']);
+  await author.agent(['plugin', 'new', 'warm', '--script', 'drain']);
+  for (const folder of ['php-server', 'warm']) {
+    await author.write(`${folder}/samples/foo.json`, '{}');
+    await author.write(`${folder}/samples/drian.late.json`, '{}');
+    await author.write(`${folder}/samples/README.md`, '');
+  }
+
+  const checks = await Promise.all(
+    ['php-server', 'warm/drain/50-warm'].map((path) => author.agent(['plugin', 'check', path])),
+  );
+
+  for (const { exitCode, stdout } of checks) {
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: expect.stringContaining('0 errors, 2 warnings') });
+    expect(stdout).toMatch(
+      /! samples +samples\/drian\.late\.json is not used: .*, did you mean drain\?\n +Call .*drain/,
+    );
+    expect(stdout).toMatch(/! samples +samples\/foo\.json is not used: it names no hook\n/);
+  }
+});
+
 test.concurrent('nothing is overwritten, and a wrong word is a usage error', async ({ author }) => {
   await author.write('taken/keep.txt', 'mine');
   const cases: readonly (readonly [args: string[], exitCode: number, says: string])[] = [
@@ -75,7 +111,8 @@ test.concurrent('nothing is overwritten, and a wrong word is a usage error', asy
     [['new', 'warm', '--scrip', 'drain'], 2, 'usage: cartridge-agent plugin'],
     [['chekc', '.'], 2, 'there is no command plugin "chekc"'],
     [['check', 'nowhere'], 1, 'PLUGIN_NOT_THERE'],
-    [['run', 'drain'], 2, '--plugin PATH'],
+    [['run'], 2, 'one HOOK'],
+    [['run', 'drain'], 1, 'it has no package.json'],
     [['run', 'drain', '--plugin', 'taken'], 1, 'it has no package.json'],
   ];
 
@@ -90,7 +127,7 @@ test.concurrent('nothing is overwritten, and a wrong word is a usage error', asy
 test.concurrent('help tells of every command', async ({ author }) => {
   const [all, plugin] = await Promise.all([author.agent(['help']), author.agent(['plugin', '--help'])]);
 
-  expect(all).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^ {2}plugin +makes, .*plugin --help$/m) });
+  expect(all).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^ {2}plugin +makes, /m) });
   expect(plugin).toMatchObject({ exitCode: 0, stderr: '' });
   expect(plugin.stdout.match(/^ {2}(\w+) /gm)?.map((word) => word.trim())).toEqual(
     'new test check run list link'.split(' '),

@@ -150,6 +150,18 @@ test('every hook has a sample to be fired with', async () => {
   expect(new Set(verdicts)).toEqual(new Set(['done']));
 });
 
+test.for([
+  { hook: 'artifactUpdated', input: { nope: 1 }, says: /nope: there is no such field, only tenantId, path, / },
+  { hook: 'artifactUpdated', input: { changedPath: [] }, says: /changedPath: .*, did you mean changedPaths\?$/ },
+  { hook: 'artifactUpdated', input: { instance: { memberId: 'm1' } }, says: /instance: there is no such field/ },
+  { hook: 'drain', input: { path: '/', url: '' }, says: /path: there is no such field, and no other; url: / },
+] as const)('$input is nothing $hook is ever told', async ({ hook, input, says }) => {
+  const fired = createPluginHarness(phpServer).fire(hook, input as object);
+
+  await expect(fired).rejects.toThrow(TypeError);
+  await expect(fired).rejects.toThrow(says);
+});
+
 test('mistakes of a test are told as such', async () => {
   const harness = createPluginHarness(phpServer);
   const wrongPath = { path: 7 } as unknown as { path: string };

@@ -24,7 +24,7 @@ run --home DIR takes the folder of an original agent as it stands.
 
 /** `config check|import`. */
 export const config: Command = async ([name = '', ...args], io) => {
-  if (['--help', '-h', 'help'].includes(name) || args.includes('--help')) {
+  if (['--help', '-h', 'help'].includes(name)) {
     io.stdout.write(usage);
     return exitCodes.done;
   }

@@ -23,11 +23,24 @@ const orderlyEndMs = 8_000;
 /** A plugin may hold for as long as it likes, and whoever writes it wants to see that. */
 const pluginStepLimitMs = 600_000;
 
+const usage = `usage: cartridge-agent demo [option]...
+
+Walks one whole life of one instance on a simulated platform, told as it happens. Leaves no process and no file behind.
+
+  --keep              stays active until Ctrl-C, and prints how to talk to it
+  --broker URL        uses this broker, mqtt://host[:1883]; default: one of its own
+  --plugin PATH       with this plugin, and again whenever it is saved
+  --option KEY=VALUE  of the plugin, as agent.conf would have it; may be repeated
+
+Exit code 0: done; 1: the life went wrong, or was stopped; 2: usage; 69: the broker cannot be reached.
+`;
+
 const words = {
   keep: { type: 'boolean', default: false },
   broker: { type: 'string' },
   plugin: { type: 'string' },
   option: { type: 'string', multiple: true, default: [] as string[] },
+  help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
 type Show = { readonly broker: BrokerAccess | null; readonly keep: boolean; readonly plugin: DemoPlugin | null };
@@ -39,6 +52,10 @@ type Show = { readonly broker: BrokerAccess | null; readonly keep: boolean; read
  */
 export const demo: Command = async (args, io) => {
   const { values } = parseArgs({ args: [...args], options: words });
+  if (values.help) {
+    io.stdout.write(usage);
+    return exitCodes.done;
+  }
   try {
     const broker = values.broker === undefined ? null : parseBrokerUrl(values.broker);
     const { keep } = values;

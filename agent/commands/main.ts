@@ -20,7 +20,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     load: async () => (await import('./gate.ts')).gate,
   },
   config: {
-    summary: 'checks a configuration, or makes one out of that of an original agent: check, import; see config --help',
+    summary: 'checks a configuration, or makes one out of that of an original agent: check, import',
     load: async () => (await import('./config.ts')).config,
   },
   events: {
@@ -28,7 +28,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     load: async () => (await import('./events.ts')).events,
   },
   plugin: {
-    summary: 'makes, tests, checks, runs and lists plugins and hooks: new, test, check, run, list; see plugin --help',
+    summary: 'makes, tests, checks, runs and lists plugins and hooks: new, test, check, run, list, link',
     load: async () => (await import('./plugin.ts')).plugin,
   },
   demo: {
@@ -43,7 +43,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
  * @returns the exit code; see {@link exitCodes}
  */
 export async function main([name = '', ...args]: readonly string[]): Promise<number> {
-  if (['--help', '-h', 'help'].includes(name) || (name === 'run' && args.includes('--help'))) {
+  if (name === 'help' || isHelp(name)) {
     process.stdout.write(usage());
     return exitCodes.done;
   }
@@ -60,7 +60,8 @@ export async function main([name = '', ...args]: readonly string[]): Promise<num
   const io: CommandIo = { stdout, stderr, env, signal: abortOn('SIGTERM', 'SIGINT', 'SIGHUP') };
   const run = await command.load();
   try {
-    return await run(args, io);
+    // Wherever it stands, and whatever stands beside it: who asks for help has not made up their mind.
+    return await run(args.some(isHelp) ? ['--help'] : args, io);
   } catch (error) {
     if (!isUsageError(error)) throw error;
     process.stderr.write(`${error.message}\n\n${usage()}`);
@@ -70,7 +71,11 @@ export async function main([name = '', ...args]: readonly string[]): Promise<num
 
 function usage(): string {
   const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(8)}${summary}`);
-  return `usage: cartridge-agent COMMAND\n\n${lines.join('\n')}\n`;
+  return `usage: cartridge-agent COMMAND\n\n${lines.join('\n')}\n\nCOMMAND --help tells all of its options.\n`;
+}
+
+function isHelp(word: string): boolean {
+  return word === '--help' || word === '-h';
 }
 
 /** The first signal asks everything to stop; the second one is from somebody who has waited long enough. */

@@ -18,8 +18,8 @@ const usage = `usage: cartridge-agent plugin COMMAND
   new NAME [--dir DIR]            makes a folder DIR/NAME with a plugin and its test; --script HOOK: with an executable
   test [DIR] [--watch]            runs the tests of a plugin: its *.test.ts and *.test.js, with node:test
   check PATH [--json]             loads a plugin, and fires every sample at each of its hooks, twice; runs no program
-  run HOOK --plugin PATH          runs one hook once, for real, of a plugin or an executable:
-                                  [--sample FILE] [--option KEY=VALUE]... [--attempt N] [--timeout TIME] [--json]
+  run HOOK [--plugin PATH]        runs one hook once, for real, of a plugin (default: the one in this folder) or an
+                                  executable: [--sample FILE] [--option KEY=VALUE]... [--attempt N] [--timeout TIME] [--json]
   list [--conf FILE] [--json]     plugins and executables of an agent, in the order they are run, and how they ended last
   link [DIR]                      lets npm and the editor find this agent in a folder that came from elsewhere
 
@@ -34,7 +34,7 @@ plugins/README.md leads from nothing to a tested plugin.
  * @see plugins.md, "For authors"
  */
 export const plugin: Command = async ([name = '', ...args], io) => {
-  if (['--help', '-h', 'help'].includes(name) || args.includes('--help')) {
+  if (['--help', '-h', 'help'].includes(name)) {
     io.stdout.write(usage);
     return exitCodes.done;
   }

@@ -10,13 +10,34 @@ import { StateDirTakenError } from '../lock.ts';
 import { createLog, failure, type Log } from '../log.ts';
 import { watchTerminator } from '../terminator.ts';
 import { type Command, exitCodes } from './command.ts';
-import { type ConfPlaces, confPlaces } from './places.ts';
+import { type ConfPlaces, confPlaces, defaultConfFile } from './places.ts';
 
 const cacheFlushMs = 5_000;
 
+const usage = `usage: cartridge-agent run [option]...
+
+Runs the agent in the foreground, until the instance is gone or SIGTERM or SIGINT stops it. Logs to stdout.
+
+  --conf FILE  the agent.conf; default ${defaultConfFile}
+  --home DIR   the folder of an original agent, as it stands; with --conf, FILE instead of the agent.conf in it
+
+Exit code 0: done, or stopped; 1: gave up; 2: usage; 75: another agent runs on this state.dir; 78: the configuration
+cannot be used.
+`;
+
+const words = {
+  conf: { type: 'string' },
+  home: { type: 'string' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
 /** `run [--conf FILE] [--home DIR]`: the agent, in the foreground, until the instance is gone or a signal stops it. */
-export const run: Command = async (args, { stderr, env, signal }) => {
-  const { values } = parseArgs({ args: [...args], options: { conf: { type: 'string' }, home: { type: 'string' } } });
+export const run: Command = async (args, { stdout, stderr, env, signal }) => {
+  const { values } = parseArgs({ args: [...args], options: words });
+  if (values.help) {
+    stdout.write(usage);
+    return exitCodes.done;
+  }
   const places = confPlaces(values);
   const loaded = loadOrNull(places, env, stderr);
   if (loaded === null) return exitCodes.configuration;

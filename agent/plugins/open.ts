@@ -102,7 +102,8 @@ function startMsFor({ hooks }: Config): number {
   return Math.min(defaultTiming.startMs, Math.max(shortestStartMs, hooks.timeoutMs));
 }
 
-async function readyOrAborted({ ready }: PluginHost, signal: AbortSignal): Promise<void> {
+/** Waits until all plugins have said what they are, or nobody wants to know any more. */
+export async function readyOrAborted({ ready }: PluginHost, signal: AbortSignal): Promise<void> {
   const { promise: aborted, resolve } = Promise.withResolvers<void>();
   signal.addEventListener('abort', () => resolve(), { once: true });
   if (!signal.aborted) await Promise.race([ready, aborted]);
@@ -111,7 +112,7 @@ async function readyOrAborted({ ready }: PluginHost, signal: AbortSignal): Promi
 type Checked = { readonly config: Config; readonly confFile: string };
 
 /** What keeps an agent from starting: nobody knows what it was meant to do. */
-function configurationProblems(host: PluginHost, { config, confFile }: Checked): Problem[] {
+export function configurationProblems(host: PluginHost, { config, confFile }: Checked): Problem[] {
   const { extensionsDir, pluginsDir } = config.hooks;
   const problem = (error: AgentError, plugin: string | null): Problem => {
     const key = plugin !== null && config.plugins.has(plugin) ? `[plugin ${plugin}]` : `plugins.dir = ${pluginsDir}`;

@@ -5,7 +5,7 @@
 set -eu
 umask 077
 
-main=$(dirname "$0")/../../agent/main.ts
+agent=$(dirname "$0")/../cartridge-agent
 folder=${CARTRIDGE_AGENT_CONF_DIR:-/etc/cartridge-agent}
 
 # The form that `set -o posix; set` gave: NAME='value' joined by commas. The form cannot hold a comma or a line break.
@@ -55,4 +55,4 @@ fi
 
 # In place of this shell: signals and the exit code are the agent's.
 umask 022
-exec node "$main" "$@"
+exec "$agent" "$@"

@@ -1,3 +1,4 @@
+import { nearestOf } from '../../state/config/nearest.ts';
 import type { HookName } from './hooks.ts';
 import type { HookInput, HookInstance } from './input-types.ts';
 
@@ -23,6 +24,21 @@ export async function hookInputProblems(hook: HookName, document: unknown): Prom
   const { documentSchema } = await import('./inputs.ts');
   const { error } = documentSchema(hook).safeParse(document);
   return (error?.issues ?? []).map(({ path, message }) => `${path.join('.') || hook}: ${message}`);
+}
+
+/**
+ * The fields of an input that its hook does not know, one line for each. A plugin is to live with those of later versions;
+ * in a test of its own one is a mistake.
+ */
+export async function unknownInputFields(hook: HookName, input: object): Promise<readonly string[]> {
+  const { inputSchemas } = await import('./inputs.ts');
+  const known = Object.keys(inputSchemas[hook].shape);
+  const unknown = Object.keys(input).filter((field) => !known.includes(field));
+  return unknown.map((field) => {
+    const nearest = nearestOf(field, known);
+    if (nearest !== null) return `${field}: there is no such field, did you mean ${nearest}?`;
+    return `${field}: there is no such field, ${known.length === 0 ? 'and no other' : `only ${known.join(', ')}`}`;
+  });
 }
 
 /** A document to try a hook with, as an executable reads it: `instance`, and beside it what a plugin is given as input. */

@@ -18,7 +18,7 @@ test('whoever follows it, step by step, has what it says', { timeout: 120_000 },
 
   for (const { kind, text } of snippets) {
     if (kind === 'ts') await author.write(`no-secrets/${fileIn(text)}`, text);
-    else if (kind === 'ini') await writeConf(author, text);
+    else if (kind === 'ini') await author.write(`instance/${fileIn(text)}`, text);
     else if (kind === 'text') expectLines(said, text);
     else if (text.includes('cartridge-agent demo')) await watchLive(author, text, cwd);
     else {
@@ -60,15 +60,6 @@ function snippetsIn(text: string): Snippet[] {
 /** The first line of a snippet names its file, in a comment. */
 function fileIn(text: string): string {
   return /^(?:\/\/|#) (\S+)\n/.exec(text)?.[1] ?? expect.fail(`no file in\n${text}`);
-}
-
-/** With what an instance has besides. */
-async function writeConf(author: Author, text: string): Promise<void> {
-  const ids = ['APPLICATION_ID', 'SERVICE_NAME', 'CLUSTER_ID', 'MEMBER_ID'].map((key) => `${key}=${key.toLowerCase()}`);
-  const others = '[agent]\nmb.urls = 127.0.0.1:1\nstate.dir = state\nparam.file.path = launch-params\n';
-  await author.write(`instance/${fileIn(text)}`, text);
-  await author.write('instance/conf.d/10-others.conf', `${others}extensions.dir = extensions\n`);
-  await author.write('instance/launch-params', ids.join(','));
 }
 
 /** Each line begins one of what was said, in this order: times and folders are behind it. */

@@ -1,4 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { appendFileSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import type { Platform } from '../../agent/demo/platform.ts';
 import { ownMember, shop } from '../../agent/demo/story.ts';
@@ -148,6 +151,36 @@ lifeTest.for([
   expect(tookMs).toBeLessThan(withinMs);
   expect(statusEvents(platform?.heard ?? [])).toEqual(saidBefore);
   if (stage.hasHook) expect(isRunning(Number(agent.trace()[0]))).toBe(false);
+});
+
+lifeTest('a monitoring server that never answers may keep it for three seconds', async ({ life }) => {
+  const [server, file] = [createServer(), join(life.folder, 'app.log')];
+  let connections = 0;
+  server.on('connection', () => connections++);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void server.close());
+  const conf = {
+    'enable.data.publisher': 'true',
+    'log.file.paths': file,
+    'monitoring.server.ip': '127.0.0.1',
+    'monitoring.server.port': '1',
+    'monitoring.server.secure.port': String((server.address() as AddressInfo).port),
+    'monitoring.server.admin.username': 'admin',
+    'monitoring.server.admin.password': 'change-me',
+  };
+  const agent = await life.agent({ conf });
+  // Until it is followed, what is written is not sent.
+  const append = () => {
+    appendFileSync(file, 'a line\n');
+    return connections;
+  };
+  await expect.poll(append, { timeout: 10_000 }).toBe(1);
+
+  const sentAt = performance.now();
+  process.kill(agent.pid, 'SIGTERM');
+
+  expect(await agent.exited).toBe(0);
+  expect(performance.now() - sentAt).toBeLessThan(3 * withinMs);
 });
 
 lifeTest('a second signal ends the agent at once', async ({ life }) => {

@@ -6,7 +6,7 @@ import { parseLaunchParams } from '../../../state/config/launch-params.ts';
 import { parseOriginalConf } from '../../../state/config/originals.ts';
 import { ConfigError, formatProblem, type Problem } from '../../../state/config/problems.ts';
 import { readText } from '../../config-text.ts';
-import { adviseHome } from '../../home.ts';
+import { adviseHome, adviseLeaving } from '../../home.ts';
 import { checkHooks } from '../../hooks/check.ts';
 import { type Command, exitCodes } from '../command.ts';
 import { printable } from '../events/harmless.ts';
@@ -43,7 +43,7 @@ export const importOriginal: Command = async (args, { stdout, stderr }) => {
   if (imported.problems.length > 0) throw new ConfigError(imported.problems);
   if (out !== undefined) writeOutFile(out, imported.text, { isPrivate: imported.holdsSecrets, force });
   else stdout.write(imported.text);
-  const folder = [...adviseHome(home), ...(await scriptProblems(extensions))];
+  const folder = [...adviseHome(home), ...adviseLeaving(home), ...(await scriptProblems(extensions))];
   stderr.write(report(imported, { confFile, out: out ?? null, folder }));
   return exitCodes.done;
 };

@@ -3,7 +3,7 @@ import { AgentError } from '../../../state/errors.ts';
 import { inspectExecutable, isNumbered } from '../../hooks/executables.ts';
 import type { Checked, Finding } from './finding.ts';
 import type { Located } from './locate.ts';
-import { readSample, recordedSamples } from './samples.ts';
+import { readSample, recordedSamples, straySamples } from './samples.ts';
 
 type LocatedExecutable = Extract<Located, { kind: 'executable' }>;
 
@@ -22,9 +22,11 @@ export async function checkExecutable({ executable, hook }: LocatedExecutable): 
     findings.push({ level: 'ok', about: 'hook', text: hook, remedy: null, durationMs: null });
   }
   if (hook !== null) {
-    for (const sample of recordedSamples(isStratos ? dirname(path) : dirname(dirname(path)), hook)) {
+    const folder = isStratos ? dirname(path) : dirname(dirname(path));
+    for (const sample of recordedSamples(folder, hook)) {
       findings.push(await attempt('sample', sample, () => readSample(hook, sample)));
     }
+    findings.push(...straySamples(folder));
   }
   return { kind: 'executable', name, version: null, path, findings };
 }

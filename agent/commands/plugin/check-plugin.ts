@@ -10,6 +10,7 @@ import { type Inspection, inspectModule, optionLines, type Sections } from './in
 import { alone, findIn, nameOf, sectionOf } from './locate.ts';
 import { createPretence, type Pretence } from './pretence.ts';
 import { optionsHere } from './ready.ts';
+import { straySamples } from './samples.ts';
 
 /** Half of what the agent grants: its machine may be busier. */
 const loadLimitMs = 5_000;
@@ -58,6 +59,7 @@ export async function checkPlugin(path: string, options: CheckOptions): Promise<
         remedy: 'Give it one of hooks, health, checkout or commit.',
       });
     }
+    findings.push(...straySamples(path));
     return checked(name, version);
   } finally {
     await loaded.close('the check is over');

@@ -8,16 +8,14 @@ import { checkHooks } from '../../hooks/check.ts';
 import { findExecutables, HookFolderError, placeOf } from '../../hooks/executables.ts';
 import { orderRunners } from '../../hooks/order.ts';
 import type { Ordered, Runner } from '../../hooks/runners.ts';
-import { createLog } from '../../log.ts';
-import { createPluginHost, type PluginHost } from '../../plugins/host.ts';
-import { pluginSections } from '../../plugins/sections.ts';
-import { hookOptions } from '../../settings.ts';
+import type { PluginHost } from '../../plugins/host.ts';
 import { type Command, type CommandIo, exitCodes } from '../command.ts';
 import { toHarmlessJson } from '../events/harmless.ts';
 import { mayColour } from '../events/lines.ts';
 import { confPlaces } from '../places.ts';
 import { lookAtInstance } from '../status/look.ts';
 import { type ListedRunner, listText, type PluginList } from './list-text.ts';
+import { createOnlooker } from './onlooker.ts';
 
 const words = {
   conf: { type: 'string' },
@@ -38,18 +36,9 @@ export const list: Command = async (args, io) => {
   return exitCodes.done;
 };
 
-async function lookAround(config: Config, { env }: CommandIo): Promise<PluginList> {
-  const { extensionsDir, pluginsDir } = config.hooks;
-  const { instance } = hookOptions(config);
-  await using host = createPluginHost({
-    pluginsDir,
-    sections: pluginSections(config),
-    instance: () => ({ ...instance, state: 'active' }),
-    secrets: () => null,
-    environment: env,
-    owner: `plugin list ${process.pid}`, // not the agent's own: what that runs goes on
-    log: createLog({ level: 'silent', pretty: false, colour: false, output: 2 }),
-  });
+async function lookAround(config: Config, io: CommandIo): Promise<PluginList> {
+  const { extensionsDir } = config.hooks;
+  await using host = createOnlooker(config, io);
   const [ran] = await Promise.all([hooksThatRan(config.stateDir), host.ready]);
   const problems: AgentError[] = [...host.problems(), ...(await checkHooks({ extensionsDir, plugins: host }))];
   return {

@@ -20,10 +20,10 @@ import { fire, inWords } from './fire.ts';
 import { alone, locate, sectionsIn } from './locate.ts';
 import { type ReadyPlugin, readyPlugin } from './ready.ts';
 import { defaultSample, readSample, type Sample } from './samples.ts';
-import { hookNamed, oneWord, PluginUsageError, read } from './words.ts';
+import { hookNamed, oneWord, read } from './words.ts';
 
 const words = {
-  plugin: { type: 'string' },
+  plugin: { type: 'string', default: '.' },
   sample: { type: 'string', default: 'default' },
   option: { type: 'string', multiple: true, default: [] as string[] },
   conf: { type: 'string' },
@@ -42,13 +42,13 @@ type Trial = {
 };
 
 /**
- * `plugin run HOOK --plugin PATH`: one hook of a plugin or an executable, once and for real. stdout has how it ended, stderr
+ * `plugin run HOOK [--plugin PATH]`: one hook of a plugin or an executable, once and for real. Without a path it is the
+ * plugin in the present folder. stdout has how it ended, stderr
  * what it said on the way.
  */
 export const run: Command = async (args, io) => {
   const { values, positionals } = parseArgs({ args: [...args], options: words, allowPositionals: true });
   const hook = hookNamed(oneWord(positionals, 'one HOOK'));
-  if (values.plugin === undefined) throw new PluginUsageError('cannot run a hook without --plugin PATH');
   const located = locate(values.plugin);
   const sample = values.sample === 'default' ? await defaultSample(hook) : await readSample(hook, values.sample);
   const log = createLog({ level: 'info', pretty: true, colour: mayColour(io.stderr, io.env), output: 2 });

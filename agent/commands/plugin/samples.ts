@@ -1,15 +1,19 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import {
   type HookInput,
   type HookInputs,
   type HookInstance,
   type HookName,
   hookInputProblems,
+  hooks,
+  isHookName,
   sampleDocument,
 } from '../../../plugins/contract.ts';
+import { nearestOf } from '../../../state/config/nearest.ts';
 import { AgentError, reasonOf } from '../../../state/errors.ts';
 import { Secret } from '../../../state/secret.ts';
+import { type Finding, finding } from './finding.ts';
 
 /** What a hook is tried with: the document an executable reads, `instance` and the input beside it. */
 export type Sample = {
@@ -47,19 +51,22 @@ export async function readSample(hook: HookName, path: string): Promise<Sample> 
 
 /** What an author has recorded for a hook: `samples/artifactUpdated.json`, `samples/artifactUpdated.first.json`. */
 export function recordedSamples(folder: string, hook: HookName): string[] {
-  try {
-    const files = readdirSync(join(folder, 'samples')).sort();
-    return files
-      .filter((file) => file.startsWith(`${hook}.`) && file.endsWith('.json'))
-      .map((file) => samplePath(folder, file));
-  } catch {
-    return []; // there are none
-  }
+  return samplesIn(folder)
+    .filter((file) => hookIn(file) === hook)
+    .map((file) => join(folder, 'samples', file));
 }
 
-/** Beside a plugin, and beside the folder of an executable's hook. */
-export function samplesFolder(path: string, isExecutable: boolean): string {
-  return isExecutable ? dirname(dirname(path)) : path;
+/** One finding for each file that is called as if it were a sample, and is none of any hook. */
+export function straySamples(folder: string): Finding[] {
+  return samplesIn(folder)
+    .filter((file) => !isHookName(hookIn(file)))
+    .map((file) => {
+      const nearest = nearestOf(hookIn(file), Object.keys(hooks));
+      const meant = nearest === null ? '' : `, did you mean ${nearest}?`;
+      const text = `samples/${file} is not used: it names no hook${meant}`;
+      const remedy = `Call it as its hook, such as ${nearest ?? 'artifactUpdated'}.json or ${nearest ?? 'artifactUpdated'}.first.json.`;
+      return { ...finding('warning', 'samples', text), remedy };
+    });
 }
 
 /** The sample as the agent has it: documents are text, secrets are closed. */
@@ -76,8 +83,18 @@ function inside(hook: HookName, input: object): object {
   return { ...input, event: { ...input.event, ...(hasPassword && { repoPassword: new Secret('a sample') }) } };
 }
 
-function samplePath(folder: string, file: string): string {
-  return join(folder, 'samples', file);
+function samplesIn(folder: string): string[] {
+  try {
+    const files = readdirSync(join(folder, 'samples')).sort();
+    return files.filter((file) => file.endsWith('.json'));
+  } catch {
+    return []; // there are none
+  }
+}
+
+/** What is before the first dot, whether there is such a hook or not. */
+function hookIn(file: string): string {
+  return file.slice(0, file.indexOf('.'));
 }
 
 function parse(path: string): unknown {

@@ -66,6 +66,10 @@ class cartridge_agent (
       source => "file://${install_dir}/conf/systemd/cartridge-agent.service",
       notify => Service['cartridge-agent'],
     ;
+    '/usr/local/bin/cartridge-agent':
+      ensure => link,
+      target => "${install_dir}/conf/cartridge-agent",
+    ;
   }
 
   if $broker_password =~ NotUndef {
