@@ -47,13 +47,14 @@ function isGate(name: string): name is GateName {
 export function lifecycleInput(config: Config, recovery: Recovery) {
   const { artifacts, hooks, activationDeadlineMs, termination, instance } = config;
   const { facts, leavingForMs, startedAgoMs } = recovery;
+  const hurryMs = facts?.hurryBudgetMs ?? Number.POSITIVE_INFINITY;
   return {
     facts: facts ?? noFacts,
     startedAgoMs,
     hasRepository: artifacts.expected,
     gates: { lvsInterface: hooks.lvsVirtualIp !== null, volumeMount: hooks.persistenceMapping !== null },
     activationDeadlineMs,
-    terminationBudgetMs: Math.max(0, termination.budgetMs - (leavingForMs ?? 0)),
+    terminationBudgetMs: Math.max(0, Math.min(termination.budgetMs, hurryMs) - (leavingForMs ?? 0)),
     cloneRetries: artifacts.retries,
     cloneRetryIntervalMs: artifacts.retryIntervalMs,
     artifactIntervalMs: artifacts.updateEnabled ? artifacts.updateIntervalMs : null,

@@ -37,6 +37,8 @@ export const Facts = z.object({
   activationNotified: flag,
   /** A cleanup came; InstanceMaintenanceMode is decided. */
   leaving: flag,
+  /** What SIGTERM has left for it; null: nobody was in a hurry. */
+  hurryBudgetMs: z.number().nullable().catch(null),
   /** InstanceReadyToShutdown is decided, or the instance was given up. */
   departed: flag,
   gaveUp: flag,

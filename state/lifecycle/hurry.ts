@@ -9,7 +9,7 @@ import { vocabulary } from './vocabulary.ts';
 export const hurry = vocabulary.createStateConfig({
   initial: 'calm',
   states: {
-    calm: { on: { CleanupRequested: { guard: 'isHurried', target: 'hurried' } } },
+    calm: { on: { CleanupRequested: { guard: 'isHurried', target: 'hurried', actions: 'hurry' } } },
     hurried: {
       invoke: [
         {

@@ -106,6 +106,7 @@ export const vocabulary = setup({
       // Those of an update are passed anew with each commit.
       passedGates: isOfUpdate(gate) ? context.passedGates : [...new Set([...context.passedGates, gate])],
     })),
+    hurry: assign(({ event }) => (event.type === 'CleanupRequested' ? { hurryBudgetMs: event.budgetMs } : {})),
     beginNotice: assign(({ context: { attempts, activationNotified } }) =>
       activationNotified ? {} : { attempts: { ...attempts, [activatedNotice]: (attempts[activatedNotice] ?? 0) + 1 } },
     ),

@@ -65,6 +65,25 @@ describe.concurrent('with shutdown.on.sigterm', () => {
     expect(tookMs).toBeLessThan(3_500);
   });
 
+  lifeTest('what is left of that time counts after a kill, too', async ({ life }) => {
+    const platform = await life.platform({ members: [ownMember('Active')] });
+    const options = { conf: { ...conf, 'termination.budget.sigterm': '4' }, hooks: { 'clean.sh': hangs } };
+    const first = await life.agent(options);
+    await first.entered('active', soon());
+    const sinceMs = performance.now();
+    process.kill(first.pid, 'SIGTERM');
+    await expect.poll(first.trace).toEqual(['clean']);
+    process.kill(first.pid, 'SIGKILL');
+    await first.exited;
+
+    const agent = await life.agent(options);
+    await platform.waitFor('InstanceReadyToShutdownEvent');
+
+    expect(performance.now() - sinceMs).toBeLessThan(8_000);
+    expect(await agent.exited).toBe(0);
+    expect(statusEvents(platform.heard)).toEqual(leaving);
+  });
+
   lifeTest('SIGTERM during a long cleanup shortens it', async ({ life }) => {
     const platform = await life.platform({ members: [ownMember('Active')] });
     const agent = await life.agent({ conf: { ...conf, 'termination.budget': '10m' }, hooks: { 'clean.sh': hangs } });
