@@ -7,6 +7,7 @@ import { AgentError } from '../state/errors.ts';
 import type { Presence as PresenceMessage } from '../state/messages/presence.ts';
 import { subscriptions } from '../state/messages/topics.ts';
 import type { Provenance } from '../state/provenance.ts';
+import { publicRepositories } from '../state/repositories.ts';
 import type { Drift } from './artifacts/fetched.ts';
 import { createProgress } from './artifacts/git/progress.ts';
 import { type Broker, connectBroker } from './broker/broker.ts';
@@ -132,6 +133,7 @@ export async function runAgent(options: {
     createDeployments({ ...config.artifacts, artifacts, events: artifactEvents(), log: part('artifacts') }),
     reports,
   );
+  for (const repository of publicRepositories(instance.clusterId, recovery.facts)) deployments.told(repository);
   const world = createWorld({
     config,
     broker,

@@ -1,7 +1,7 @@
 import type { Config } from '../state/config/config.ts';
 import { AgentError } from '../state/errors.ts';
 import { type Message, parseMessage } from '../state/messages/topics.ts';
-import { repositoriesFor } from '../state/repositories.ts';
+import { publicUrlOf, repositoriesFor } from '../state/repositories.ts';
 import { apply as applyToTenants, type TenantChange } from '../state/tenants.ts';
 import type { TopologyChange } from '../state/topology/topology-change.ts';
 import { apply as applyToTopology, findMember, memberStatus } from '../state/topology.ts';
@@ -79,7 +79,7 @@ export function createInbox(parts: {
     }
     if (event === 'ArtifactUpdatedEvent' && body.clusterId === clusterId) {
       deployments.wanted(body);
-      lifecycle.send({ type: 'ArtifactUpdated', tenantId: body.tenantId });
+      lifecycle.send({ type: 'ArtifactUpdated', tenantId: body.tenantId, publicUrl: publicUrlOf(body) });
     }
     if (event === 'CompleteApplicationSignUpsEvent') {
       const news = repositoriesFor(config.instance, body).filter((repository) => deployments.told(repository));

@@ -1,3 +1,4 @@
+import type { Facts } from './lifecycle/facts.ts';
 import type { CompleteApplicationSignUpsEvent } from './messages/application-signup.ts';
 import type { ArtifactUpdatedEvent } from './messages/instance-notifier.ts';
 
@@ -21,6 +22,26 @@ export function repositoriesFor(
           ...{ status: undefined, repoUserName: repoUsername, repoPassword, commitEnabled: undefined },
         })),
     );
+}
+
+/**
+ * Where an event says that the artifact is, if there is nothing secret about it: no user, no password, and nothing in the
+ * URL that may be one. Only such a URL may be kept.
+ */
+export function publicUrlOf({ repoURL, repoUserName, repoPassword }: ArtifactUpdatedEvent): string | null {
+  const hasCredential = Boolean(repoUserName) || (repoPassword !== undefined && repoPassword.reveal() !== '');
+  const mayHoldSecret = /[?#\p{Cc}]|^https?:\/\/[^/]*@|\/\/[^/]*:[^/]*@/iu.test(repoURL.trim());
+  return hasCredential || mayHoldSecret || repoURL.length > longestUrl ? null : repoURL.trim();
+}
+
+const longestUrl = 1_000;
+
+/** What an earlier run was told to fetch, and has not, as far as that may be kept. */
+export function publicRepositories(clusterId: string, facts: Pick<Facts, 'askedAt'> | null): ArtifactUpdatedEvent[] {
+  return Object.entries(facts?.askedAt ?? {}).map(([tenantId, repoURL]) => ({
+    ...{ clusterId, tenantId, repoURL },
+    ...{ status: undefined, repoUserName: undefined, repoPassword: undefined, commitEnabled: undefined },
+  }));
 }
 
 function isOf(clusterId: string, ending: string): boolean {

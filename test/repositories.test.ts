@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { repositoriesFor } from '../state/repositories.ts';
+import { publicUrlOf, repositoriesFor } from '../state/repositories.ts';
+import { Secret } from '../state/secret.ts';
 import { sampleMessage } from './support/sample-messages.ts';
 
 const shop = { applicationId: 'shop-app', clusterId: 'shop-app.web.php.domain' };
@@ -20,4 +21,22 @@ test.for([
   { summary: 'an alias that ends like ours', of: { ...shop, clusterId: 'shop-app.xweb.php.domain' } },
 ])('$summary has none of it', ({ of }) => {
   expect(repositoriesFor(of, sampleMessage('CompleteApplicationSignUpsEvent').body)).toEqual([]);
+});
+
+test.for([
+  ['https://git.example.com/shop/web.git', {}, true],
+  ['ssh://git@git.example.com/shop/web.git', {}, true],
+  ['git@git.example.com:shop/web.git', {}, true],
+  ['/srv/git/web.git', {}, true],
+  ['https://git.example.com/shop/web.git', { repoUserName: 'deploy' }, false],
+  ['https://git.example.com/shop/web.git', { repoPassword: new Secret('x') }, false],
+  ['https://token@git.example.com/shop/web.git', {}, false],
+  ['ssh://git:pass@git.example.com/web.git', {}, false],
+  ['https://git.example.com/web.git?token=x', {}, false],
+  ['https://git.example.com/web.git#x', {}, false],
+] as const)('%s with %o may be kept: %s', ([repoURL, credential, isPublic]) => {
+  const { clusterId, tenantId } = sampleMessage('ArtifactUpdatedEvent').body;
+  const nothing = { status: undefined, repoUserName: undefined, repoPassword: undefined, commitEnabled: undefined };
+
+  expect(publicUrlOf({ clusterId, tenantId, ...nothing, repoURL, ...credential })).toBe(isPublic ? repoURL : null);
 });

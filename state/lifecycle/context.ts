@@ -30,7 +30,8 @@ export type GateOutcome =
 export type LifecycleEvent =
   /** `complete`: a complete topology says so. */
   | { readonly type: 'MemberTold'; readonly status: MemberStatus | 'Absent'; readonly complete: boolean }
-  | { readonly type: 'ArtifactUpdated'; readonly tenantId: string }
+  /** `publicUrl`: where it is, if that may be kept. */
+  | { readonly type: 'ArtifactUpdated'; readonly tenantId: string; readonly publicUrl?: string | null }
   /** The platform listed the repository of a tenant: it is where it is, not that something has changed. */
   | { readonly type: 'RepositoryTold'; readonly tenantId: string }
   /** A tenant has left our application. */

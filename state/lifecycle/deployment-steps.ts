@@ -10,8 +10,10 @@ type Step = Partial<LifecycleContext>;
 const retryLimitMs = 60_000;
 
 /** An event has named the repository of a tenant. */
-export function ask(context: LifecycleContext, tenantId: string): Step {
+export function ask(context: LifecycleContext, tenantId: string, publicUrl: string | null): Step {
+  const askedAt = withoutKey(context.askedAt, tenantId);
   return {
+    askedAt: publicUrl === null ? askedAt : { ...askedAt, [tenantId]: publicUrl },
     wanted: withTenant(context.wanted, tenantId),
     asked: withTenant(context.asked, tenantId),
     left: withoutTenant(context.left, tenantId),
@@ -273,14 +275,20 @@ function calmNotes({ notes }: LifecycleContext, tenantId: string): Notes {
 
 /** Unless it was asked again meanwhile. */
 function answered(context: LifecycleContext, tenantId: string): Step {
-  const asked = context.wanted.includes(tenantId) ? context.asked : withoutTenant(context.asked, tenantId);
-  return { asked, failedDeployments: withoutKey(context.failedDeployments, tenantId) };
+  const failedDeployments = withoutKey(context.failedDeployments, tenantId);
+  if (context.wanted.includes(tenantId)) return { failedDeployments };
+  return {
+    failedDeployments,
+    asked: withoutTenant(context.asked, tenantId),
+    askedAt: withoutKey(context.askedAt, tenantId),
+  };
 }
 
 function unasked(context: LifecycleContext, tenantId: string): Step {
   return {
     wanted: withoutTenant(context.wanted, tenantId),
     asked: withoutTenant(context.asked, tenantId),
+    askedAt: withoutKey(context.askedAt, tenantId),
     failedDeployments: withoutKey(context.failedDeployments, tenantId),
   };
 }

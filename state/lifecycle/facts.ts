@@ -52,6 +52,8 @@ export const Facts = z.object({
   passedHooks: names,
   /** Tenants that an event has named, whose repository has not been looked at since. */
   asked: names,
+  /** Where the repositories of those are, as far as that is public: an agent that was killed need not be told again. */
+  askedAt: z.record(z.string(), z.string()).catch({}),
   /** Tenants whose artifacts are in place, hook included. */
   deployed: names,
   /**

@@ -61,7 +61,9 @@ export const vocabulary = setup({
     note: assign(({ context }, note: Note & { readonly about: string }) => ({
       notes: withNote(context.notes, note),
     })),
-    ask: assign(({ context, event }) => (event.type === 'ArtifactUpdated' ? steps.ask(context, event.tenantId) : {})),
+    ask: assign(({ context, event }) =>
+      event.type === 'ArtifactUpdated' ? steps.ask(context, event.tenantId, event.publicUrl ?? null) : {},
+    ),
     lookAt: assign(({ context, event }) =>
       event.type === 'RepositoryTold' ? steps.lookAt(context, event.tenantId) : {},
     ),

@@ -106,6 +106,29 @@ describe.concurrent('an artifact that is in place', () => {
   });
 });
 
+describe.concurrent('a first clone over which the agent was killed', () => {
+  test('goes on at once, though nobody says again where a public repository is', async ({ life, git }) => {
+    git.server.account = null;
+    git.server.mode = { kind: 'hang' };
+    const { clusterId, tenantId } = shop;
+    const { url } = git.repository;
+    const platform = await life.platform({ members: [ownMember('Initialized')] });
+    const options = { params: { REPO_URL: url }, conf: never };
+    const first = await life.agent(options);
+    await platform.waitFor('InstanceStartedEvent');
+    await platform.publish('ArtifactUpdatedEvent', { clusterId, tenantId: String(tenantId), repoURL: url });
+    await expect.poll(() => git.server.requests.length).toBeGreaterThan(0);
+    process.kill(first.pid, 'SIGKILL');
+    await first.exited;
+    git.server.mode = { kind: 'serve' };
+
+    await life.agent(options);
+    await platform.waitFor('InstanceActivatedEvent');
+
+    expect(contentOf(life)).toBe('first');
+  });
+});
+
 describe.concurrent('an event that cannot be used', () => {
   test('is told, and the repository that was named before is looked at as ever', async ({ life, git }) => {
     const { platform, agent } = await serving(life, git, { conf: often });
