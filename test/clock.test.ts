@@ -31,6 +31,34 @@ test('what is older than now says nothing, and a source may correct itself', () 
   expect(told).toEqual([expect.objectContaining({ condition: 'degraded' }), null]);
 });
 
+test('a clock that is ahead is told, where somebody says what time it is', () => {
+  const { clock, told, time } = watch();
+  clock.is(1_000_000 - 25_000, 'the metadata service');
+  expect(told).toEqual([]);
+
+  clock.is(1_000_000 - 3_600_000, 'the metadata service');
+
+  expect(told).toEqual([
+    { condition: 'degraded', text: expect.stringContaining('3600 s ahead of the metadata service') },
+  ]);
+  time.wallMs -= 3_600_000;
+  clock.look();
+  expect(told.slice(1)).toEqual([null]);
+});
+
+test('a clock that jumps from one side to the other is told anew', () => {
+  const { clock, told, time } = watch();
+  clock.is(1_000_000 - 60_000, 'the metadata service');
+
+  time.wallMs -= 120_000;
+  clock.look();
+
+  expect(told.map((note) => note?.text)).toEqual([
+    expect.stringContaining('60 s ahead of'),
+    expect.stringContaining('60 s behind'),
+  ]);
+});
+
 function watch() {
   const told: (Note | null)[] = [];
   const time = { wallMs: 1_000_000, monotonicMs: 500 };

@@ -37,7 +37,7 @@ export async function openPlugins(options: {
   readonly config: Config;
   readonly confFile: string;
   readonly state: () => string | null;
-  readonly clock?: Pick<ClockWatch, 'isAtLeast'>;
+  readonly clock?: Pick<ClockWatch, 'is'>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -55,7 +55,7 @@ export async function openPlugins(options: {
     metadata: metadataOf(config, {
       log: log.child({ part: 'metadata' }),
       signal: closing.signal,
-      onServerTime: (timeMs) => clock?.isAtLeast(timeMs, 'the metadata service'),
+      onServerTime: (timeMs) => clock?.is(timeMs, 'the metadata service'),
     }),
     publish: (topic, payload) => publish(topic, payload),
     onProblems: () => onProblems(),
