@@ -15,8 +15,9 @@ import {
 import type { Fetched } from './fetched.ts';
 import { type FetchConfig, type FetchJob, lookAt } from './fetching.ts';
 import { finishRemoval, removeContent } from './files/remove.ts';
+import { pathsBetween, shownPaths } from './git/byte-paths.ts';
 import { createGit } from './git/git.ts';
-import { isForeign, isOurs, knownCommit, pathsBetween, type Repository } from './git/repository.ts';
+import { isForeign, isOurs, knownCommit, type Repository } from './git/repository.ts';
 import type { SshFiles } from './git/ssh.ts';
 import { createInPlace } from './in-place.ts';
 import { createInReleases } from './in-releases.ts';
@@ -194,7 +195,7 @@ export function createArtifacts(options: {
         if (!(await isOurs(repository.folder))) return [];
         // For the hooks it is good to have; it is no reason to fail.
         const before = await knownCommit(repository, found.oldCommit);
-        return await pathsBetween(repository, before, found.newCommit).catch(() => []);
+        return shownPaths(await pathsBetween(repository, before, found.newCommit).catch(() => []));
       }),
 
     async remove(tenantId, { signal }) {

@@ -72,20 +72,41 @@ export class ArtifactUnknownError extends AgentError {
 
 /** The object store of a clone lost something, in a power cut or by another hand; a fresh clone mends it. */
 export function isDamage(cause: unknown): boolean {
-  if (!(cause instanceof GitError)) return false;
-  // Names that others have given say nothing of it: files below the line that is about them, paths and URLs.
-  const said = cause.message
-    .split('\n')
-    .filter((line) => !line.startsWith('\t'))
-    .join('\n')
-    .replaceAll(/'[^']*'|"[^"]*"|\S*\/\S*/g, '');
+  const said = saidOfClone(cause);
   // What is wrong with what the server sends is not wrong here.
   if (/fsck error|pack is corrupted|inflate returned|remote error/i.test(said)) return false;
-  return damage.test(said);
+  return damage.some((pattern) => pattern.test(said));
 }
 
-const damage =
-  /not a git repository|bad object|object file|corrupt|unable to (read (?!askpass)|parse)|missing (blob|tree|commit)|did not send all|broken|invalid sha1|unresolved deltas/i;
+/** What git says of objects, of packs, and of refs and the rest. */
+const damage: readonly RegExp[] = [
+  /bad object|object file|corrupt|unable to (read (?!askpass)|parse)|missing (blob|tree|commit)|invalid sha1/i,
+  /failed to (unpack tree|traverse parents)|not a (valid\s+|tree )object|nonexistent object|cannot read object/i,
+  /could not (parse object|read [0-9a-f]{40}|get object info)|did not send all|unresolved deltas/i,
+  /does not match index|far too short to be a packfile|not a GIT packfile|index file\s+is (too small|version)/i,
+  /not a git repository|broken(?! pipe)|(unexpected|unterminated) line in|bad shallow line/i,
+];
+
+/** The index of a clone cannot be read. It can be made again from what the clone has. */
+export function isBadIndex(cause: unknown): boolean {
+  return badIndex.test(saidOfClone(cause));
+}
+
+const badIndex =
+  /index file (smaller than expected|corrupt)|bad index (version|file)|bad signature 0x|cache entry (has null|out of order)|unordered stage entries|unknown index (version|entry)|index uses \S+ extension|malformed name field in the index/;
+
+/**
+ * What git says of the clone itself. Names that others have given say nothing of it (files below the line that is about
+ * them, paths and URLs), and what the git server says of its own repository is not about this one.
+ */
+function saidOfClone(cause: unknown): string {
+  if (!(cause instanceof GitError)) return '';
+  return cause.message
+    .split('\n')
+    .filter((line) => !/^\t|^remote:|upload-pack|remote side/.test(line))
+    .join('\n')
+    .replaceAll(/'[^']*'|"[^"]*"|\S*\/\S*/g, '');
+}
 
 /** The server wants other credentials than it was given, or some, or none. */
 export function isRefusal(cause: unknown): boolean {

@@ -3,10 +3,11 @@ import type { Log } from '../log.ts';
 import { download, tagRef, tagRefs } from './download/download.ts';
 import type { TreeSize } from './download/limits.ts';
 import type { Drift, Fetched } from './fetched.ts';
+import { pathsBetween, shownPaths } from './git/byte-paths.ts';
 import type { GitProgress } from './git/git.ts';
 import type { Identity } from './git/identity.ts';
 import { readRefs } from './git/refs.ts';
-import { configure, initRepository, isOurs, knownCommit, pathsBetween, type Repository } from './git/repository.ts';
+import { configure, initRepository, isOurs, knownCommit, type Repository } from './git/repository.ts';
 import type { Site } from './layout.ts';
 import { commitLocal, commitMessage } from './local/commit.ts';
 import { reconcile } from './local/reconcile.ts';
@@ -84,7 +85,7 @@ export async function lookAt(
   const { tenantId, path, repoUrl } = wish;
   return {
     ...{ tenantId, path, repoUrl, oldCommit, newCommit: commit, changed, authorDate, subject, signedBy, isRelease },
-    changedPaths: paths.slice(0, changedPathsAtMost),
+    changedPaths: shownPaths(paths.slice(0, changedPathsAtMost)),
     fingerprint: changed && !isSurelyChanged ? await readFingerprint() : early,
     ...{ rejection, drift },
   };
@@ -143,7 +144,8 @@ async function bringAndLook(site: Site, wish: Wish, job: Parameters<typeof lookA
     const drift = await lookForDrift(site, job.config);
     return { drift, brought: await bring(site, wish, job) };
   }
-  const [brought, drift] = await together([bring(site, wish, job), lookForDrift(site, job.config)]);
+  // In this order: what the drift look meets is here, and damage that is here is to be mended before all else.
+  const [drift, brought] = await together([lookForDrift(site, job.config), bring(site, wish, job)]);
   return { drift, brought };
 }
 
@@ -157,5 +159,5 @@ async function lookForDrift(site: Site, { drift: policy }: FetchConfig): Promise
   const paths = policy === 'keep' ? [] : await site.drift();
   const restored = policy === 'restore' && paths.length > 0;
   if (restored) await site.restore(paths);
-  return { paths, restored };
+  return { paths: shownPaths(paths), restored };
 }

@@ -2,14 +2,15 @@ import { rm } from 'node:fs/promises';
 import type { Faults } from '../faults.ts';
 import type { Log } from '../log.ts';
 import { bytesToMove, checkFreeSpace, type TreeSize } from './download/limits.ts';
-import { isDamage } from './failures.ts';
+import { isBadIndex, isDamage } from './failures.ts';
 import { backUp } from './files/backup.ts';
 import { makeStaging, moveIn, removeStagings } from './files/staging.ts';
 import type { Git } from './git/git.ts';
-import { configure, isOurs, readCommits, removeDebris, repositoryIn } from './git/repository.ts';
+import { configure, isOurs, readCommits, removeDebris, renewIndex, repositoryIn } from './git/repository.ts';
 import type { Job, Layout, Site } from './layout.ts';
 import { readDrift, restoreDrift } from './local/drift.ts';
 import { type DriftPolicy, placeCommit } from './place/place.ts';
+import { takeOver } from './place/taking-over.ts';
 import { leaveReleases } from './releases/release-leave.ts';
 import type { Wish } from './wish.ts';
 
@@ -49,6 +50,7 @@ export function createInPlace(options: {
     async function place(commit: string): Promise<void> {
       const staging = staged.get(path);
       if (staging !== undefined) {
+        if (damaged.has(path)) await takeOver(repository, { damaged: inPlace, commit, drift, log });
         if (hasBackup) await backUp(path, { log, faults, signal: job.signal });
         await moveIn(staging, path, { stateDir, log });
         staged.delete(path);
@@ -73,6 +75,10 @@ export function createInPlace(options: {
         return false;
       }
       await removeDebris(path);
+      if (isBadIndex(error)) {
+        await renewIndex(inPlace);
+        return !job.signal.aborted;
+      }
       if (!isDamage(error)) return false;
       log.warn({ event: 'artifact.damaged', path, err: error }, 'the clone is damaged, and will be made again');
       damaged.add(path);

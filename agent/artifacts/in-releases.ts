@@ -1,10 +1,11 @@
 import type { Faults } from '../faults.ts';
 import type { Log } from '../log.ts';
 import { checkFreeSpace } from './download/limits.ts';
-import { isDamage } from './failures.ts';
+import { isBadIndex, isDamage } from './failures.ts';
 import { backUp } from './files/backup.ts';
+import { listPaths } from './git/byte-paths.ts';
 import type { Git } from './git/git.ts';
-import { isOurs, type Repository, removeDebris, repositoryIn } from './git/repository.ts';
+import { isOurs, type Repository, removeDebris, renewIndex, repositoryIn } from './git/repository.ts';
 import type { Job, Layout, Site } from './layout.ts';
 import { placeOf, readReleaseLink } from './releases/release-link.ts';
 import { openReleases, type Releases } from './releases/releases.ts';
@@ -45,6 +46,10 @@ export function createInReleases(options: {
     async function failed(error: unknown): Promise<boolean> {
       if (!(await isOurs(repository.folder))) await releases.clearRepository();
       await removeDebris(repository.folder);
+      if (isBadIndex(error)) {
+        await renewIndex(repository);
+        return !job.signal.aborted;
+      }
       if (!isDamage(error)) return false;
       log.warn({ event: 'artifact.damaged', path, err: error }, 'the clone is damaged, and will be made again');
       await releases.clearRepository();
@@ -88,15 +93,14 @@ async function driftIn(releases: Releases, repository: Repository): Promise<stri
   const environment = await workTreeIn(releases, repository);
   if (environment === null) return [];
   await repository.run(['update-index', '-q', '--refresh'], { environment }).catch(() => '');
-  const names = await repository.run(['diff-files', '-z', '--name-only', '--no-ext-diff'], { environment });
-  return names.split('\0').filter((name) => name !== '');
+  return await listPaths(repository, ['diff-files', '-z', '--name-only', '--no-ext-diff'], environment);
 }
 
 async function restoreIn(releases: Releases, repository: Repository, paths: readonly string[]): Promise<void> {
   const environment = await workTreeIn(releases, repository);
   if (environment === null || paths.length === 0) return;
   const input = paths.map((path) => `${path}\0`).join('');
-  await repository.run(['checkout-index', '--force', '-z', '--stdin'], { environment, input });
+  await repository.run(['checkout-index', '--force', '-z', '--stdin'], { environment, input, inBytes: true });
 }
 
 async function workTreeIn(releases: Releases, repository: Repository) {

@@ -40,9 +40,9 @@ export interface Site {
   accept(): Promise<void>;
   /** Rejects a commit, and serves the last good one, which it returns; null when there is none. Safe to do twice. */
   takeBack(commit: string, reason: string): Promise<string | null>;
-  /** Files that others have changed, relative to the path. */
+  /** Files that others have changed, relative to the path; to git, not to people (git/byte-paths.ts). */
   drift(): Promise<string[]>;
   restore(paths: readonly string[]): Promise<void>;
-  /** To be told of a failed job. True: the clone was damaged, is out of the way, and it is worth to begin again. */
+  /** To be told of a failed job. True: what was damaged is mended, or out of the way, and it is worth to begin again. */
   failed(error: unknown): Promise<boolean>;
 }

@@ -1,11 +1,24 @@
-import { chmod, cp, lstat, mkdir, readlink, rm, symlink, utimes } from 'node:fs/promises';
+import {
+  chmod,
+  cp,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { describe, expect } from 'vitest';
 import { readDrift, restoreDrift } from '../../agent/artifacts/local/drift.ts';
 import { placeCommit } from '../../agent/artifacts/place/place.ts';
 import { createLog } from '../../agent/log.ts';
 import { filesIn, writeFiles } from '../support/artifacts.ts';
-import { cloneOf, fetch, gitIn, leftoversIn, look } from '../support/local-changes.ts';
+import { cloneOf, fetch, gitIn, leftoversIn, look, type Site } from '../support/local-changes.ts';
 import { siteTest as test } from '../support/site.ts';
 
 const log = createLog({ level: 'silent', pretty: false, colour: false });
@@ -43,6 +56,34 @@ test('sees a change of the same length in the very second of the last look', asy
 
     expect(await readDrift(cloneOf(site.place))).toEqual(text === 'first' ? [] : ['index.html']);
   }
+});
+
+test('what attributes or autocrlf would make of a file is no drift, and is neither placed nor committed', async ({
+  site,
+}) => {
+  const { target } = site.place;
+  const files = { 'dos.txt': 'a\r\nb\r\n', 'unix.bat': 'a\nb\n', 'id.c': '$Id$\n', 'wide.txt': 'é\n' };
+  const attributes = ['*.txt text', '*.bat eol=crlf', '*.c ident', 'wide.txt working-tree-encoding=UTF-16'].join('\n');
+  const commit = await commitAsIs(site, { ...files, '.gitattributes': attributes });
+  await look(site.place);
+  expect(await filesIn(target)).toEqual({ ...files, '.gitattributes': attributes });
+
+  for (const name of Object.keys(files)) await utimes(join(target, name), new Date(0), new Date(0));
+
+  expect(await readDrift(cloneOf(site.place))).toEqual([]);
+  await look(site.place);
+  expect(await site.remote.git('rev-parse', 'main')).toBe(commit);
+});
+
+test('a changed line end is drift, and is committed as it is', async ({ site }) => {
+  await commitAsIs(site, { 'dos.txt': 'a\r\nb\r\n', '.gitattributes': '* text=auto\n' });
+  await look(site.place);
+  await writeFiles(site.place.target, { 'dos.txt': 'a\nb\r\n' });
+
+  expect(await readDrift(cloneOf(site.place))).toEqual(['dos.txt']);
+  await look(site.place);
+
+  expect(await site.remote.git('cat-file', '-s', 'main:dos.txt')).toBe('5');
 });
 
 test('puts back what it is told to, and no more, and what was there can be had back', async ({ site }) => {
@@ -209,6 +250,81 @@ test('a link that was changed is put back as a link', async ({ site }) => {
 
   expect(await readlink(join(target, 'lib/b.txt'))).toBe('a.txt');
 });
+
+describe('a file whose name is not UTF-8', () => {
+  const name = 'd\xe9/caf\xe9.txt';
+  const names = ['d\xe9', 'index.html', 'lib', 'run.sh'];
+  const fileIn = (folder: string) => Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name, 'latin1')]);
+
+  async function commitThere({ remote }: Site, text: string): Promise<string> {
+    const file = fileIn(`${remote.folder}.files`);
+    await mkdir(file.subarray(0, file.lastIndexOf('/')), { recursive: true });
+    await writeFile(file, text);
+    return await remote.commit({ 'index.html': text });
+  }
+
+  async function expectInPlace({ place }: Site, text: string): Promise<void> {
+    expect(await readFile(fileIn(place.target), 'utf8')).toBe(text);
+    const found = await readdir(place.target, { encoding: 'latin1' });
+    expect(found.filter((entry) => entry !== '.git').sort()).toEqual(names);
+  }
+
+  test('is put back', async ({ site }) => {
+    await commitThere(site, 'one');
+    await look(site.place);
+    await writeFile(fileIn(site.place.target), 'edited here');
+
+    const { replaced } = await restoreDrift(cloneOf(site.place), await readDrift(cloneOf(site.place)));
+
+    expect(replaced).toEqual([name]);
+    await expectInPlace(site, 'one');
+  });
+
+  test.for([
+    { drift: 'report', text: 'two' },
+    { drift: 'keep', text: 'edited here' },
+  ] as const)('is updated or kept, as $drift wants it', async ({ drift, text }, { site }) => {
+    await commitThere(site, 'one');
+    await look(site.place);
+    await writeFile(fileIn(site.place.target), 'edited here');
+    const commit = await commitThere(site, 'two');
+    await fetch(cloneOf(site.place), site.place);
+
+    await placeCommit(cloneOf(site.place), commit, { log, drift });
+
+    await expectInPlace(site, text);
+    expect(await readDrift(cloneOf(site.place))).toEqual(drift === 'keep' ? [name] : []);
+  });
+
+  test('is committed, beside another repository of such a name', async ({ site }) => {
+    const { target } = site.place;
+    await commitThere(site, 'one');
+    await look(site.place);
+    await writeFile(fileIn(target), 'edited here');
+    await writeFiles(join(site.folder, 'other'), { 'a.txt': 'of somebody' });
+    await gitIn(join(site.folder, 'other'), 'init', '--quiet');
+    await rename(join(site.folder, 'other'), Buffer.from(`${target}/\xff`, 'latin1'));
+
+    await look(site.place);
+
+    expect(await site.remote.git('grep', '-h', 'edited', 'main')).toBe('edited here');
+    const there = await site.remote.git('-c', 'core.quotePath=on', 'ls-tree', '-r', '--name-only', 'main');
+    expect(there.split('\n')).toEqual(['"d\\351/caf\\351.txt"', 'index.html', 'lib/a.txt', 'lib/b.txt', 'run.sh']);
+  });
+});
+
+/** Commits these files alone, with no attribute applied to them. */
+async function commitAsIs({ folder, remote }: Site, files: Readonly<Record<string, string>>): Promise<string> {
+  await writeFiles(join(folder, 'as-is'), files);
+  await remote.git('read-tree', '--empty');
+  for (const name of Object.keys(files)) {
+    const id = await remote.git('hash-object', '-w', '--no-filters', join(folder, 'as-is', name));
+    await remote.git('update-index', '--add', '--cacheinfo', `100644,${id},${name}`);
+  }
+  const commit = await remote.git('commit-tree', await remote.git('write-tree'), '-p', 'main', '-m', 'as they are');
+  await remote.git('update-ref', 'refs/heads/main', commit);
+  return commit;
+}
 
 async function blobOf(target: string): Promise<string> {
   return await gitIn(target, 'rev-parse', 'HEAD:lib/b.txt');

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { utimes } from 'node:fs/promises';
+import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
@@ -161,6 +161,28 @@ test('a file whose owner or time was changed is not a local change', async ({ in
   expect(await filesIn(target)).toMatchObject({ 'index.html': 'second' });
   expect(instance.logged()).not.toContain('artifact.replaced');
 });
+
+test.for(['in-place', 'releases'] as const)(
+  'with %s, a regular look puts back a file whose name is not UTF-8',
+  async (layout, { instance }) => {
+    const { repository, target } = instance;
+    const fileIn = (folder: string) => Buffer.from(`${folder}/caf\xe9.txt`, 'latin1');
+    await writeFile(fileIn(`${repository.folder}.files`), 'one');
+    await repository.commit({});
+    const artifacts = instance.artifacts({ layout, drift: 'restore' });
+    const { changedPaths } = await deploy(artifacts, repository.url);
+    expect(changedPaths).toContain('caf\ufffd.txt');
+    await writeFile(fileIn(target), 'edited here');
+
+    const { drift } = await artifacts.fetch('1', { trigger: 'interval', signal: never });
+
+    expect(drift).toEqual({ paths: ['caf\ufffd.txt'], restored: true });
+    expect(await readFile(fileIn(target), 'utf8')).toBe('one');
+    expect((await readdir(target, { encoding: 'latin1' })).filter((name) => name.startsWith('caf'))).toEqual([
+      'caf\xe9.txt',
+    ]);
+  },
+);
 
 async function git(folder: string, ...args: string[]): Promise<string> {
   return (await execute('git', args, { cwd: folder })).stdout;

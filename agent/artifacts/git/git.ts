@@ -34,6 +34,8 @@ export interface GitCall {
   readonly credential?: Credential | null;
   /** Standard input; not empty. */
   readonly input?: string;
+  /** Input and output have one character for each byte: names of files need not be UTF-8. */
+  readonly inBytes?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
   readonly onProgress?: (progress: GitProgress) => void;
   /** Takes the output piece by piece, as bytes, where it is too much to keep: the call then returns none. Must not throw. */
@@ -81,6 +83,13 @@ const jobVariable = 'CARTRIDGE_AGENT_JOB';
 type GitOptions = Parameters<typeof createGit>[0];
 
 async function run(args: readonly string[], call: GitCall, options: GitOptions): Promise<string> {
+  if (call.inBytes !== true) return await runOnce(args, call, options);
+  const pieces: Buffer[] = [];
+  await runOnce(args, { ...call, onOutput: (piece) => void pieces.push(piece) }, options);
+  return Buffer.concat(pieces).toString('latin1');
+}
+
+async function runOnce(args: readonly string[], call: GitCall, options: GitOptions): Promise<string> {
   const job = `${randomUUID()} ${call.tree}`;
   const environment = { ...environmentOf(call, options), [jobVariable]: job };
   const failures: GitError[] = [];
@@ -110,7 +119,7 @@ async function prepare(environment: Record<string, string>, call: GitCall, onFai
       onFailure(failure);
       return failure;
     },
-    input: () => call.input,
+    input: () => (call.input === undefined ? undefined : Buffer.from(call.input, call.inBytes ? 'latin1' : 'utf8')),
   })
     .env(environment)
     .outputHandler((_command, stdout, stderr) => {

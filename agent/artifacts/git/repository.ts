@@ -1,9 +1,11 @@
-import { lstat, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Git, type GitCall, GitError } from './git.ts';
 import { readRefIds } from './ref-files.ts';
 import { checkedRefName } from './ref-name.ts';
 
+/** By the name git knows it under, in every repository. */
+export const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 /** The newest commit of the artifact that is here, placed or not. */
 export const fetchedRef = 'refs/cartridge-agent/fetched';
 /** The commit all of whose files are in place. Missing until the first one is. */
@@ -15,7 +17,10 @@ export interface Repository {
   readonly folder: string;
   run(
     args: readonly string[],
-    more?: Pick<GitCall, 'credential' | 'input' | 'environment' | 'onProgress' | 'onOutput' | 'onMessage'> & {
+    more?: Pick<
+      GitCall,
+      'credential' | 'input' | 'inBytes' | 'environment' | 'onProgress' | 'onOutput' | 'onMessage'
+    > & {
       /** Ends this call; that of the job ends it too. */
       signal?: AbortSignal;
     },
@@ -53,8 +58,19 @@ export async function initRepository(repository: Repository, { branch }: { branc
  * effect, and so does nothing that whoever may write below APPLICATION_PATH has put there for git to run.
  */
 export async function configure({ folder }: Repository, url: string): Promise<void> {
-  const file = join(folder, '.git', 'config');
-  const before = await readFile(file, 'utf8').catch(() => '');
+  const gitFolder = join(folder, '.git');
+  await mkdir(join(gitFolder, 'info'), { recursive: true });
+  await replace(join(gitFolder, 'info', 'attributes'), () => asTheyAre);
+  await replace(join(gitFolder, 'config'), (before) => configuration(url, before));
+}
+
+/**
+ * Files in place have the bytes that the commit has, whatever `.gitattributes` or `core.autocrlf` want: with line ends
+ * or encodings changed on the way, a file that nobody touched would be a local change to git, and be committed.
+ */
+const asTheyAre = '* -text -ident -filter !working-tree-encoding\n';
+
+function configuration(url: string, before: string): string {
   const probed = before.match(/^\s*(filemode|symlinks|ignorecase) = (true|false)$/gm) ?? [];
   const lines = [
     '[core]',
@@ -65,9 +81,14 @@ export async function configure({ folder }: Repository, url: string): Promise<vo
     `\turl = "${url.replaceAll(/["\\]/g, '\\$&')}"`,
     '\tfetch = +refs/heads/*:refs/remotes/origin/*',
   ];
-  const text = `${lines.join('\n')}\n`;
-  if (text === before) return;
-  await writeFile(`${file}.new`, text);
+  return `${lines.join('\n')}\n`;
+}
+
+async function replace(file: string, contentFor: (before: string) => string): Promise<void> {
+  const before = await readFile(file, 'utf8').catch(() => '');
+  const content = contentFor(before);
+  if (content === before) return;
+  await writeFile(`${file}.new`, content);
   await rename(`${file}.new`, file);
 }
 
@@ -94,15 +115,6 @@ export async function markPlaced({ run }: Repository, commit: string): Promise<v
   await run(['update-ref', placedRef, commit]);
 }
 
-/** Paths that differ between two commits, in git's order; all of `to` when `from` is null. */
-export async function pathsBetween({ run }: Repository, from: string | null, to: string): Promise<string[]> {
-  const output =
-    from === null
-      ? await run(['ls-tree', '-r', '-z', '--name-only', to])
-      : await run(['diff-tree', '-r', '-z', '--name-only', '--no-renames', from, to]);
-  return output.split('\0').filter((path) => path !== '');
-}
-
 /** Removes what a git that was killed leaves behind: locks that block every later job, half a pack, half an object. */
 export async function removeDebris(folder: string): Promise<void> {
   const gitFolder = join(folder, '.git');
@@ -114,6 +126,16 @@ export async function removeDebris(folder: string): Promise<void> {
     ...objects.filter((name) => unfinished.test(name)).map((name) => join('objects', name)),
   ];
   await Promise.all(debris.map((name) => rm(join(gitFolder, name), { recursive: true, force: true })));
+}
+
+/** Makes an index anew that cannot be read: all it says follows from the commit in place. No file is touched. */
+export async function renewIndex(repository: Repository): Promise<void> {
+  const gitFolder = join(repository.folder, '.git');
+  const indexes = (await namesIn(gitFolder)).filter((name) => /^(index|cartridge-agent-index.*)$/.test(name));
+  await Promise.all(indexes.map((name) => rm(join(gitFolder, name), { force: true })));
+  const { placed } = await readCommits(repository);
+  // The indexes of releases are written when they are needed.
+  if (placed !== null) await repository.run(['read-tree', placed]);
 }
 
 /** What is written under another name first, and the marks of a fetch that keep a pack from being repacked. */

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../log.ts';
+import { shownPaths } from '../git/byte-paths.ts';
 import { type Identity, identityEnvironment } from '../git/identity.ts';
 import { isPartOf, type RefName, readHead, readRefs, writeRefs } from '../git/refs.ts';
 import type { Repository } from '../git/repository.ts';
@@ -78,7 +79,7 @@ async function commitFiles(
   if (tree === (await run(['rev-parse', `${parent}^{tree}`])).trim()) return parent;
   if (leftOut.length > 0) {
     log.warn(
-      { event: 'artifact.left-out', path: folder, leftOut },
+      { event: 'artifact.left-out', path: folder, leftOut: shownPaths(leftOut) },
       'other repositories below, and files that cannot be read, are not committed',
     );
   }

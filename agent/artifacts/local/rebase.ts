@@ -1,6 +1,6 @@
 import { type Identity, identityEnvironment, ownIdentity } from '../git/identity.ts';
 import { isPartOf } from '../git/refs.ts';
-import type { Repository } from '../git/repository.ts';
+import { emptyTree, type Repository } from '../git/repository.ts';
 
 /** Which commits are repeated where. */
 export interface Line {
@@ -45,9 +45,6 @@ export class ConflictError extends Error {
     this.paths = paths;
   }
 }
-
-/** By the name git knows it under, in every repository. */
-const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 
 async function readLine({ run }: Repository, { local, base, onto }: Line): Promise<Commit[]> {
   const without = [onto, ...(base === null ? [] : [base])].map((commit) => `^${commit}`);

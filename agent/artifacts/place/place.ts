@@ -1,6 +1,7 @@
 import type { Log } from '../../log.ts';
+import { pathsBetween, shownPaths } from '../git/byte-paths.ts';
 import { readHead, readRefs, writeRefs } from '../git/refs.ts';
-import { markPlaced, pathsBetween, type Repository } from '../git/repository.ts';
+import { markPlaced, type Repository } from '../git/repository.ts';
 import { type Changed, changeFiles, finishPlacing, isRefusedByFiles, startPlacing } from './placing.ts';
 
 /** What becomes of local changes: reported, and replaced where an update touches them; put back; kept, whatever comes. */
@@ -16,15 +17,14 @@ export async function placeCommit(
   commit: string,
   { log, drift = 'report' }: { log: Log; drift?: DriftPolicy },
 ): Promise<void> {
-  const refs = await readRefs(repository);
-  if (refs.has('placing')) await finishUpdate(repository, { log });
-  const placed = refs.get('placed');
-  if (placed === undefined) await repository.run(['reset', '--hard', '--quiet', commit]);
-  else {
-    // Nothing is checked out where somebody has begun a branch without a commit.
-    const head = await readHead(repository);
-    if (head !== commit) return await update(repository, { head, origin: head ?? placed, commit, drift, log });
-  }
+  if ((await readRefs(repository)).has('placing')) await finishUpdate(repository, { log });
+  const placed = (await readRefs(repository)).get('placed');
+  // Nothing is checked out where somebody has begun a branch without a commit.
+  const head = await readHead(repository);
+  // What was placed may be lost, and local changes be there all the same.
+  const origin = head ?? placed;
+  if (origin === undefined) await repository.run(['reset', '--hard', '--quiet', commit]);
+  else if (head !== commit) return await update(repository, { head, origin, commit, drift, log });
   await markPlaced(repository, commit);
 }
 
@@ -68,11 +68,11 @@ async function updateUntouched(repository: Repository, { origin, commit }: Updat
 
 function report({ folder }: Repository, { replaced, savedAs, kept }: Changed, { log }: { log: Log }): void {
   if (savedAs !== null) {
-    const facts = { event: 'artifact.replaced', path: folder, savedAs, replaced: replaced.slice(0, 100) };
+    const facts = { event: 'artifact.replaced', path: folder, savedAs, replaced: shownPaths(replaced.slice(0, 100)) };
     log.warn(facts, 'local changes saved and replaced');
   }
   if (kept.length > 0) {
-    const facts = { event: 'artifact.kept', path: folder, kept: kept.slice(0, 100) };
+    const facts = { event: 'artifact.kept', path: folder, kept: shownPaths(kept.slice(0, 100)) };
     log.warn(facts, 'locally changed files kept, and not updated');
   }
 }

@@ -1,7 +1,8 @@
+import { pathsBetween } from '../git/byte-paths.ts';
 import { GitError } from '../git/git.ts';
 import { identityEnvironment, ownIdentity } from '../git/identity.ts';
 import { readRefs, writeRefs } from '../git/refs.ts';
-import { pathsBetween, type Repository } from '../git/repository.ts';
+import type { Repository } from '../git/repository.ts';
 import { keepReplaced } from './replaced.ts';
 import { isRelatedTo, type OwnIndex, takeTree, treeWith, withIndexOf } from './snapshot.ts';
 
@@ -127,7 +128,8 @@ async function switchFiles({ run }: Repository, { environment }: OwnIndex, { bef
   await run(['read-tree', '-m', '-u', before, after], { environment });
 }
 
-async function commitOf(
+/** A commit of a tree, under no name yet. */
+export async function commitOf(
   { run }: Repository,
   tree: string,
   { parents, message }: { parents: readonly string[]; message: string },

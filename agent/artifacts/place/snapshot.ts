@@ -1,5 +1,6 @@
 import { access, constants, copyFile, lstat, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { fileAt, listPaths } from '../git/byte-paths.ts';
 import type { Repository } from '../git/repository.ts';
 
 /** An index of our own: what we do in it touches no file, and nobody who works in the clone sees it. */
@@ -29,10 +30,10 @@ export async function withIndexOf<T>(
 }
 
 /** Paths of the index whose files in place are others, or are gone; in git's order. */
-export async function readChanged({ run }: Repository, { environment }: OwnIndex): Promise<string[]> {
+export async function readChanged(repository: Repository, { environment }: OwnIndex): Promise<string[]> {
   // To look into a submodule, git would run with the configuration that somebody has put there.
   const args = ['diff-files', '-z', '--name-only', '--no-renames', '--ignore-submodules=all'];
-  return pathsOf(await run(args, { environment }));
+  return await listPaths(repository, args, environment);
 }
 
 /** What of the files in place goes into a tree. */
@@ -57,7 +58,7 @@ export async function takeTree(
   const add = async () => {
     const input = [':/', ...leftOut.map((path) => `:(top,exclude,literal)${path}`)].map((spec) => `${spec}\0`).join('');
     const which = untracked === 'unignored' ? '--all' : '--update';
-    await run(['add', which, '--pathspec-from-file=-', '--pathspec-file-nul'], { environment, input });
+    await run(['add', which, '--pathspec-from-file=-', '--pathspec-file-nul'], { environment, input, inBytes: true });
   };
   await add().catch(async (error: unknown) => {
     // Services write files that nobody else may read: they are no reason to keep back all others.
@@ -81,7 +82,7 @@ export async function treeWith(
   const file = join(repository.folder, '.git', 'cartridge-agent-index-of-tree');
   const environment = { GIT_INDEX_FILE: file };
   const wanted = new Set(paths);
-  const entries = (await run(['ls-tree', '-r', '-z', other])).split('\0');
+  const entries = await listPaths(repository, ['ls-tree', '-r', '-z', other]);
   const input = [
     ...paths.map((path) => `0 ${'0'.repeat(40)}\t${path}`),
     ...entries.filter((entry) => wanted.has(entry.slice(entry.indexOf('\t') + 1))),
@@ -89,7 +90,7 @@ export async function treeWith(
   try {
     await removeIndex(file);
     await run(['read-tree', tree], { environment });
-    await run(['update-index', '-z', '--index-info'], { environment, input: `${input.join('\0')}\0` });
+    await run(['update-index', '-z', '--index-info'], { environment, input: `${input.join('\0')}\0`, inBytes: true });
     return (await run(['write-tree'], { environment })).trim();
   } finally {
     await removeIndex(file);
@@ -101,10 +102,6 @@ export function isRelatedTo(paths: readonly string[]): (path: string) => boolean
   const known = new Set(paths);
   const above = new Set(paths.flatMap(parentsOf));
   return (path) => known.has(path) || above.has(path) || parentsOf(path).some((parent) => known.has(parent));
-}
-
-export function pathsOf(output: string): string[] {
-  return output.split('\0').filter((path) => path !== '');
 }
 
 /** With what git knows of the files: without it, each look would read all of them. */
@@ -121,14 +118,14 @@ async function removeIndex(file: string): Promise<void> {
   await Promise.all([file, `${file}.lock`].map((name) => rm(name, { force: true })));
 }
 
-async function readSubmodules({ run }: Repository, { environment }: OwnIndex): Promise<string[]> {
-  const entries = pathsOf(await run(['ls-files', '--stage', '-z'], { environment }));
+async function readSubmodules(repository: Repository, { environment }: OwnIndex): Promise<string[]> {
+  const entries = await listPaths(repository, ['ls-files', '--stage', '-z'], environment);
   return entries.filter((entry) => entry.startsWith('160000 ')).map((entry) => entry.slice(entry.indexOf('\t') + 1));
 }
 
 /** Repositories of others, which git lists with a slash at the end, and what is only here while the agent works. */
-async function readForeign({ run }: Repository, { environment }: OwnIndex): Promise<string[]> {
-  const untracked = pathsOf(await run(['ls-files', '--others', '--exclude-standard', '-z'], { environment }));
+async function readForeign(repository: Repository, index: OwnIndex): Promise<string[]> {
+  const untracked = await readUnignored(repository, index);
   const foreign = untracked.flatMap((path) => {
     const [ours] = /^(?:.*\/)?\.cartridge-agent-[^/]*/.exec(path) ?? [];
     return ours ?? (path.endsWith('/') ? path.slice(0, -1) : []);
@@ -137,25 +134,29 @@ async function readForeign({ run }: Repository, { environment }: OwnIndex): Prom
 }
 
 async function readUnreadable(repository: Repository, index: OwnIndex): Promise<string[]> {
-  const { folder, run } = repository;
-  const untracked = await run(['ls-files', '--others', '--exclude-standard', '-z'], index);
-  const paths = [...(await readChanged(repository, index)), ...pathsOf(untracked)];
-  const denied = await Promise.all(paths.map(async (path) => await isDenied(join(folder, path))));
+  const paths = [...(await readChanged(repository, index)), ...(await readUnignored(repository, index))];
+  const denied = await Promise.all(paths.map(async (path) => await isDenied(fileAt(repository.folder, path))));
   return paths.filter((_, index) => denied[index]);
 }
 
+async function readUnignored(repository: Repository, { environment }: OwnIndex): Promise<string[]> {
+  return await listPaths(repository, ['ls-files', '--others', '--exclude-standard', '-z'], environment);
+}
+
 async function addUntracked(
-  { folder, run }: Repository,
+  repository: Repository,
   { environment }: OwnIndex,
   isWanted: (path: string) => boolean,
 ): Promise<void> {
-  const untracked = pathsOf(await run(['ls-files', '--others', '-z'], { environment })).filter(isWanted);
-  const files = await Promise.all(untracked.map(async (path) => await isFile(join(folder, path))));
+  const { folder, run } = repository;
+  const untracked = (await listPaths(repository, ['ls-files', '--others', '-z'], environment)).filter(isWanted);
+  const files = await Promise.all(untracked.map(async (path) => await isFile(fileAt(folder, path))));
   const input = untracked.filter((_, index) => files[index]).map((path) => `${path}\0`);
   if (input.length === 0) return;
   await run(['update-index', '--add', '--remove', '--replace', '-z', '--stdin'], {
     environment,
     input: input.join(''),
+    inBytes: true,
   });
 }
 
@@ -165,12 +166,12 @@ function parentsOf(path: string): string[] {
 }
 
 /** What git can take into a commit: neither sockets, nor other repositories. */
-async function isFile(path: string): Promise<boolean> {
+async function isFile(path: Buffer): Promise<boolean> {
   const entry = await lstat(path).catch(() => null);
   return entry?.isFile() === true || entry?.isSymbolicLink() === true;
 }
 
-async function isDenied(path: string): Promise<boolean> {
+async function isDenied(path: Buffer): Promise<boolean> {
   // Of a link, git reads no more than where it leads.
   const isLink = (await lstat(path).catch(() => null))?.isSymbolicLink() === true;
   return !isLink && (await access(path, constants.R_OK).catch(({ code }) => code)) === 'EACCES';

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { GitError } from '../git/git.ts';
 import type { Repository } from '../git/repository.ts';
 
 /**
@@ -107,7 +108,7 @@ function createContents(onSum: (sum: string) => void): { take(piece: Buffer): vo
         rest = hash === null ? takeHeader(rest) : takeContent(rest, hash);
     },
     check() {
-      if (problem !== null) throw new Error(problem);
+      if (problem !== null) throw new GitError(problem);
     },
   };
 }
