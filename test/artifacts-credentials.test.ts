@@ -91,6 +91,16 @@ test('a wrong password is a failure that says so, and prints no secret', async (
   expect(printed).not.toContain(Buffer.from('ann:hunter2').toString('base64'));
 });
 
+test('what is in the query of a URL is not told', async ({ instance }) => {
+  const { server, repository } = instance;
+  server.mode = { kind: 'status', status: 500 };
+
+  const failure = await failureOf(deploy(instance.artifacts(), `${repository.url}?token=${password}`));
+
+  expect(inspect(failure, { depth: 9 })).toContain('[redacted]');
+  expect(`${inspect(failure, { depth: 9 })}${instance.logged()}`).not.toContain(password);
+});
+
 test('when a password is refused, no program but git is run to ask for another', async ({ instance }) => {
   const { server, repository, folder } = instance;
   server.account = { user: 'ann', password };

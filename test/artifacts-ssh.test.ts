@@ -60,6 +60,7 @@ test.skipIf(!hasSshServer)(
       const name = `clone ${files.knownHosts}`.replaceAll('/', '-');
       const cause = await failureOf(fetch(files, { name }));
       expect(remedyOf(cause)).toContain('artifact.ssh.known.hosts');
+      expect(String(cause)).not.toContain('and the repository exists');
     }
   },
 );

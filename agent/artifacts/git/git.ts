@@ -252,10 +252,19 @@ function basicOf({ user, password }: Credential): string {
   return Buffer.from(`${user}:${password.reveal()}`, 'utf8').toString('base64');
 }
 
-/** The last lines that say something; progress is none of them. */
+/** Progress, and what git says whatever the cause was. */
+const saysNothing =
+  /\d+% \(\d+\/\d+\)|^Cloning into|^Please make sure you have the correct access rights|^and the repository exists/;
+
+/** The last lines that say something. */
 function essenceOf(text: string, { credential }: GitCall): string {
-  const lines = text.split(/\s*[\r\n]+/).filter((line) => line !== '' && !/\d+% \(\d+\/\d+\)|^Cloning into/.test(line));
-  const essence = lines.slice(-12).join('\n').slice(-2_000);
+  const lines = text.split(/\s*[\r\n]+/).filter((line) => line !== '' && !saysNothing.test(line));
+  // What is behind the question mark of a URL is often a token.
+  const essence = lines
+    .slice(-12)
+    .join('\n')
+    .slice(-2_000)
+    .replaceAll(/(:\/\/[^\s?'"]*\?)[^\s'"/]*/g, '$1[redacted]');
   if (credential === undefined || credential === null) return essence;
   const password = credential.password.reveal();
   return [basicOf(credential), password, encodeURIComponent(password)]
