@@ -130,8 +130,12 @@ function problemsOfEvents(ended: Ended): string[] {
 function problemsOfHooks(ended: Ended): string[] {
   const { trace, deaths } = ended;
   const problems = rounds.flatMap(([hook, abouts]) => abouts.flatMap((about) => problemsOfHook(ended, hook, about)));
-  const notices = trace.filter(({ what, hook }) => what === 'begin' && hook === 'instanceActivated').length;
-  if (notices > 1 || (notices === 0 && deaths.length === 0)) problems.push(`instanceActivated told ${notices} times`);
+  // Who is asked to leave before it was told again need not be.
+  const isTold = trace.some((it) => isEnd(it, 'instanceActivated', ''));
+  const isLeaving = deaths.some(({ facts }) => facts.leaving);
+  problems.push(
+    ...problemsOfHook(ended, 'instanceActivated', '').filter((text) => isTold || !isLeaving || !/not come/.test(text)),
+  );
   const known = new Set(rounds.flatMap(([hook, abouts]) => abouts.map((about) => `${hook} ${about}`)));
   const strange = trace.filter(({ hook, about }) => hook !== 'instanceActivated' && !known.has(`${hook} ${about}`));
   return [...problems, ...strange.map(({ what, hook, about }) => `nobody expects ${what} ${hook} ${about}`)];
