@@ -75,6 +75,7 @@ export async function runAgent(options: {
   const claim = parts.adopt(await claimStateDir(stateDir, { identity, log: part('lock') }), (it) => it.release());
   const { journal, recovery } = openOwnJournal();
   parts.defer(() => journal.close());
+  claim.onReclaimed(journal.restore);
   const recorder = createRecorder({ resumed: recovery.state, artifacts: recovery.artifacts });
   const { reports } = recorder;
   const models = createModels(config);
@@ -245,13 +246,16 @@ export async function runAgent(options: {
   }
   const goodbye = Promise.all([hooks.settle(noticesDueMs), presence.clear().then(() => broker.endSession())]);
   await Promise.race([goodbye, aborted(signal)]);
-  if (end.gaveUp) {
+  if (end.gaveUp === 'now') {
     const error = new ActivationDeadlineError('cannot activate the instance in time', {
       facts: { lacked: end.lacked },
     });
     log.error({ event: 'agent.gaveUp', ...failure(error) }, 'gave up the instance');
-  } else log.info({ event: 'agent.ended', gaveUp: end.gaveUp }, 'instance is gone, agent ends');
-  return { gaveUp: end.gaveUp };
+  } else {
+    const said = end.gaveUp === null ? 'instance is gone, agent ends' : 'instance was given up earlier, agent ends';
+    log.info({ event: 'agent.ended', gaveUp: end.gaveUp !== null }, said);
+  }
+  return { gaveUp: end.gaveUp === 'now' };
 }
 
 function openBroker(config: Config, presence: Presence, parts: Parameters<typeof connectBroker>[1]): Broker {

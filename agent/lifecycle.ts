@@ -41,8 +41,8 @@ export type World = {
   publishStatistics(signal: AbortSignal): Promise<void>;
 };
 
-/** How a life ended. `gaveUp`: it was not active in time, and this run is the first to say so; `lacked`: what it waited for. */
-export type End = { readonly gaveUp: boolean; readonly lacked: string };
+/** How a life ended. `gaveUp`: it was not active in time, as this run says, or an earlier one has; `lacked`: what it waited for. */
+export type End = { readonly gaveUp: 'now' | 'earlier' | null; readonly lacked: string };
 
 /** What happens at a gate before it ends. */
 export type GateEvents = {
@@ -123,7 +123,8 @@ export function startLifecycle(
 }
 
 function endOf({ context }: Snapshot, { facts }: LifecycleInput): End {
-  return { gaveUp: context.gaveUp && !facts.gaveUp, lacked: conditionOf('started', context.notes).message };
+  const gaveUp = context.gaveUp ? (facts.gaveUp ? 'earlier' : 'now') : null;
+  return { gaveUp, lacked: conditionOf('started', context.notes).message };
 }
 
 /** The state people mean: that of the life region. */

@@ -20,6 +20,8 @@ export type Claim = {
   onAsk(answer: Answer): void;
   /** Calls with each change of `failed`; what it is now it does not tell. */
   onFailure(listener: (failed: boolean) => void): void;
+  /** Calls when the lock was not there any more, and the folder is claimed again: what else was in it may be gone too. */
+  onReclaimed(listener: () => void): void;
   /** Rejects with {@link StateDirTakenError} once another agent has got the folder while the lock was not there. */
   readonly taken: Promise<never>;
   release(): Promise<void>;
@@ -53,6 +55,7 @@ export async function claimStateDir(
   { identity, log, everyMs = lookEveryMs }: { identity: Identity; log: Log; everyMs?: number },
 ): Promise<Claim> {
   const listeners: ((failed: boolean) => void)[] = [];
+  const reclaimed: (() => void)[] = [];
   const taken = Promise.withResolvers<never>();
   taken.promise.catch(() => {}); // nobody may have come to wait for it
   const told = createTeller({ stateDir, log, listeners });
@@ -79,6 +82,9 @@ export async function claimStateDir(
     hold = await contend(stateDir, { identity, answer, log });
     // Until now it has listened on: whoever covers a folder may uncover it.
     await former?.release();
+    if (former === null) return;
+    log.warn({ event: 'lock.reclaimed', stateDir }, 'somebody has emptied or moved state.dir: claimed again');
+    for (const listener of reclaimed) listener();
   }
 
   await look();
@@ -104,6 +110,7 @@ export async function claimStateDir(
       others = handler;
     },
     onFailure: (listener) => void listeners.push(listener),
+    onReclaimed: (listener) => void reclaimed.push(listener),
     taken: taken.promise,
     async release() {
       clearInterval(timer);

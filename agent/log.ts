@@ -1,35 +1,43 @@
 import { inspect } from 'node:util';
 import { type DestinationStream, destination, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import { AgentError } from '../state/errors.ts';
+import { createPipeOutput } from './log-output.ts';
 
 /** pino's logger: `log.info({ event: 'artifact.placed', commit }, 'artifact placed')`. */
 export type Log = Logger;
 
-/** What cannot be written is kept up to this, and left out beyond. */
+/** What a full disk does not take is kept up to this, and left out beyond. */
 const backlogLimitBytes = 1024 * 1024;
 
 /**
  * The root logger. JSON lines, or one readable line each on a terminal.
  * `Secret` keeps secrets out; the redaction paths below are the second net, for plain strings put under a telling key.
  *
- * @param options - `pretty`: for people instead of JSON; `output`: a file descriptor
+ * @param options - `pretty`: for people instead of JSON; `output`: a file descriptor; `base`: fields of every line
  */
-export function createLog(options: { level: string; pretty: boolean; colour: boolean; output?: number }): Log {
-  // Synchronous: a line written before a crash is a line read after it (stack.md, section 6).
-  const output = destination({ dest: options.output ?? 1, sync: true, maxLength: backlogLimitBytes });
-  // A full disk behind stdout, or nobody there to read it, costs lines and not the agent.
-  output.on('error', () => {});
-  return pino(
+export function createLog(options: {
+  level: string;
+  pretty: boolean;
+  colour: boolean;
+  output?: number;
+  base?: Readonly<Record<string, string>>;
+}): Log {
+  const { level, pretty, colour, output: descriptor = 1, base = null } = options;
+  const onLost = (lines: number) =>
+    log.warn({ event: 'log.lost', lines }, 'nobody took the log for a while: lines are lost');
+  const output = createPipeOutput(descriptor, onLost) ?? fileOutput(descriptor);
+  const log = pino(
     {
-      level: options.level,
-      base: null,
+      level,
+      base,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: (err) => (err instanceof Error ? stdSerializers.err(err) : err) },
       redact: { paths: secretPaths, censor: '[redacted]' },
     },
-    options.pretty ? prettyLines(output, options.colour) : output,
+    pretty ? prettyLines(output, colour) : output,
   );
+  return log;
 }
 
 /** What a log line says of a failure: `log.error({ event, ...failure(thrown) }, 'message')`. */
@@ -40,6 +48,14 @@ export function failure(thrown: unknown): { err: unknown; code?: string; remedy?
     code: thrown.code,
     remedy: thrown.remedy,
   };
+}
+
+/** Synchronous: a line written before a crash is a line read after it (stack.md, section 6). */
+function fileOutput(descriptor: number): DestinationStream {
+  const output = destination({ dest: descriptor, sync: true, maxLength: backlogLimitBytes });
+  // A full disk costs lines and not the agent.
+  output.on('error', () => {});
+  return output;
 }
 
 const secretPaths = ['password', 'token', 'repoPassword', 'CARTRIDGE_KEY', 'TOKEN'].flatMap((key) => [key, `*.${key}`]);

@@ -50,11 +50,13 @@ export type StatusPort = z.infer<typeof StatusPort>;
 
 const StatusHook = z.object({
   hook: z.string(),
-  executable: z.string(),
-  attempt: count,
-  end: z.enum(['done', 'hold', 'veto', 'failed', 'cannotRun']),
+  executable: z.string().nullable().describe('Null: not known, of a gate as a journal tells it.'),
+  attempt: count.nullable(),
+  end: z
+    .enum(['done', 'hold', 'veto', 'failed', 'cannotRun', 'passed', 'blocked'])
+    .describe('The last two are of a whole gate.'),
   reason: z.string().nullable(),
-  durationMs: ms,
+  durationMs: ms.nullable(),
   agoMs: ms,
 });
 export type StatusHook = z.infer<typeof StatusHook>;

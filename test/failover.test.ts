@@ -27,6 +27,29 @@ test.concurrent('the brokers are tried in their order, and the first that works 
   expect(link.lines('broker.connected')).toMatchObject([{ port: third.port }]);
 });
 
+test.concurrent('nobody is told that no broker can be used before each of them was tried', async () => {
+  const refusing = () =>
+    startStrictBroker({
+      authenticate: (_client, _user, _given, done) => done(Object.assign(new Error('no'), { returnCode: 5 }), null),
+    });
+  await using one = await refusing();
+  await using two = await refusing();
+  const good = await startEmbeddedBroker();
+
+  const lucky = openLink({ servers: at(one.port, good.port), timings: quick });
+  await lucky.up(soon());
+  const [failed, told] = [lucky.lines('broker.failed'), toldBy(lucky)];
+  await lucky.close();
+  const unlucky = openLink({ servers: at(one.port, two.port), timings: quick });
+  await expect.poll(() => toldBy(unlucky)).not.toEqual([]);
+  await good.close();
+
+  expect(failed).toMatchObject([{ port: one.port, code: 'BROKER_LOGIN_REFUSED' }]);
+  expect(told).toEqual([]);
+  const text = expect.stringMatching(`no broker can be used: .*:${one.port}: .*:${two.port}: `);
+  expect(toldBy(unlucky)[0]).toEqual({ condition: 'blocked', text });
+});
+
 test.concurrent('a broker that was good for long is the first choice again, at once, when it is lost', async () => {
   const [one, two] = [await startEmbeddedBroker(), await startEmbeddedBroker()];
   await using first = await startProxy(one.port);
@@ -297,4 +320,8 @@ async function talk(link: Link, count: number): Promise<void> {
     await link.publish('from/us', String(number), { qos: 1 });
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+
+function toldBy({ notes }: Link) {
+  return notes.filter((note) => note !== null);
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect } from 'vitest';
@@ -63,7 +63,14 @@ describe('recovery', () => {
   test('knows nothing without a journal', ({ stateDir }) => {
     const { recovery } = stateDir.open();
 
-    const nothing = { facts: null, state: null, undelivered: [], leavingForMs: null, startedAgoMs: null };
+    const nothing = {
+      facts: null,
+      state: null,
+      undelivered: [],
+      leavingForMs: null,
+      startedAgoMs: null,
+      stateForMs: null,
+    };
     expect(recovery).toEqual({ ...nothing, lastWrittenAgoMs: null, artifacts: [], problems: [] });
   });
 
@@ -214,6 +221,43 @@ describe('other versions', () => {
   });
 });
 
+describe('since when the instance is in its state', () => {
+  const aged = (minutes: number) => ({ at: new Date(Date.now() - minutes * 60_000).toISOString() });
+  const said = (sequence: number, state: string, minutes: number) => {
+    return { sequence, kind: 'input', input: { type: 'MemberTold' }, state, facts: noFacts, ...aged(minutes) };
+  };
+
+  test('is told by its first line, across a restart and a compaction', async ({ stateDir }) => {
+    const opened = { kind: 'opened', memberId };
+    const long = { ...said(5, 'started', 10), input: { type: 'MemberTold', much: 'x'.repeat(100_000) } };
+    stateDir.open();
+    await stateDir.write([
+      said(2, 'created', 40),
+      said(3, 'started', 30),
+      { sequence: 4, ...opened, ...aged(20) },
+      long,
+    ]);
+
+    const { recovery } = stateDir.open();
+    const compacted = stateDir.open();
+
+    expect(stateDir.lines().join('')).toContain('checkpoint');
+    for (const { stateForMs } of [recovery, compacted.recovery, readJournal(stateDir.path).recovery])
+      expect(Math.round((stateForMs ?? 0) / 60_000)).toBe(30);
+  });
+
+  test('is not known once a line is damaged', async ({ stateDir }) => {
+    stateDir.open();
+    await stateDir.write([said(1, 'created', 40), said(2, 'started', 30), said(3, 'started', 20)]);
+    writeFileSync(
+      stateDir.journalPath,
+      readFileSync(stateDir.journalPath, 'utf8').replace('"sequence":2', '"sequence":8'),
+    );
+
+    expect(readJournal(stateDir.path).recovery).toMatchObject({ state: 'started', stateForMs: null });
+  });
+});
+
 describe('reading without an agent', () => {
   test('tells the last lines and their age, and changes nothing', async ({ stateDir }) => {
     const { journal } = stateDir.open();
@@ -228,7 +272,7 @@ describe('reading without an agent', () => {
     const told = readJournal(stateDir.path);
 
     expect(told.memberId).toBe(memberId);
-    expect(told.lastLines).toHaveLength(20);
+    expect(told.lastLines).toHaveLength(52);
     expect(told.lastLines.at(-2)).toMatchObject({ kind: 'input', input: { type: '49' }, at: expect.any(String) });
     expect(told.ageMs).toBeGreaterThanOrEqual(0);
     expect(readFileSync(stateDir.journalPath, 'utf8')).toBe(before);

@@ -25,9 +25,13 @@ describe('the lock of a state.dir', () => {
     },
   };
 
-  test.for(Object.entries(deeds))('is there again when %s', async ([, deed], { lock }) => {
+  test.for(Object.entries(deeds))('is there again when %s', async ([what, deed], { lock }) => {
     const claim = await lock.keep();
     claim.onAsk(async () => ({ still: 'here' }));
+    let reclaimed = 0;
+    claim.onReclaimed(() => {
+      reclaimed += 1;
+    });
 
     deed(lock.stateDir);
 
@@ -35,6 +39,7 @@ describe('the lock of a state.dir', () => {
     expect(await askAgent(join(lock.stateDir, 'control.sock'), { ask: 'x' }, within())).toEqual({ still: 'here' });
     await expect(lock.claim('php-2')).rejects.toThrow(/the agent of member php-1 runs there/);
     expect(claim.failed).toBe(false);
+    expect(reclaimed).toBe(what.startsWith('control.sock') ? 0 : 1);
     await claim.release();
     expect(readdirSync(lock.stateDir)).toEqual([]);
   });

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
+import { appendFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { connectAsync } from 'mqtt';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startEmbeddedBroker } from '../agent/demo/broker.ts';
-import { shop } from '../agent/demo/story.ts';
+import { ownMember, shop } from '../agent/demo/story.ts';
 import { createRequests } from '../agent/requests.ts';
 import { accessList } from './support/access-list.ts';
 import { lifeTest, statusEvents } from './support/life.ts';
@@ -11,6 +13,7 @@ import { at, openLink, recordedLog, retained, soon } from './support/link.ts';
 import { hasMosquitto, startMosquitto } from './support/mosquitto.ts';
 import { startProxy } from './support/proxy.ts';
 import { hasSession } from './support/session.ts';
+import { statusOf } from './support/status.ts';
 
 const quick = { backOffMs: 20, stableMs: 100, backOffLimitMs: 100 };
 
@@ -89,6 +92,61 @@ describe.skipIf(!hasMosquitto)('over MQTT 5', () => {
       code: 'BROKER_PUBLISH_REFUSED',
       facts: { topic: 'from/us', reason: 135 },
     });
+  });
+
+  test('a letter that is refused is a matter for a person, until one is taken on that topic', async () => {
+    const rules = accessList('topic read #', 'topic write from/else');
+    await using mosquitto = await startMosquitto(['allow_anonymous true', `acl_file ${rules}`]);
+    const link = openLink({ servers: at(mosquitto.port), protocolVersion: 5 });
+    await link.up(soon());
+
+    await Promise.allSettled([
+      link.publish('from/us', 'letter', { qos: 1 }),
+      link.publish('about/us', 'whoever says it tells of it', { qos: 1, retain: true }),
+      link.publish('from/else', 'letter', { qos: 1 }),
+    ]);
+    const failure = link.failure;
+    appendFileSync(rules, 'topic write from/us\n');
+    await mosquitto.kill();
+    await mosquitto.start();
+    await expect
+      .poll(() =>
+        link.publish('from/us', 'letter', { qos: 1 }).then(
+          () => link.failure,
+          () => 'refused',
+        ),
+      )
+      .toBe(null);
+
+    expect(failure).toMatchObject({ code: 'BROKER_PUBLISH_REFUSED', remedy: expect.stringContaining('access list') });
+    expect(link.notes).toContainEqual({
+      condition: 'blocked',
+      text: expect.stringMatching(/^cannot publish on from\/us: .*reason code 135$/),
+    });
+    expect(link.notes.at(-1)).toBe(null);
+  });
+
+  lifeTest('an instance whose status events are refused waits for a person', async ({ life }) => {
+    const rules = accessList(
+      'topic read #',
+      'topic write initializer/#',
+      'topic write cartridge-agent/#',
+      'topic write topology/#',
+    );
+    await using mosquitto = await startMosquitto(['allow_anonymous true', `acl_file ${rules}`]);
+    const server = { host: '127.0.0.1', port: mosquitto.port };
+    await life.platform({ broker: { server }, members: [ownMember('Initialized')] });
+
+    const agent = await life.agent({ conf: { 'mb.urls': `127.0.0.1:${mosquitto.port}`, 'mb.protocol.version': '5' } });
+    await agent.logged(({ condition }) => condition === 'blocked');
+    const status = await statusOf(join(life.folder, 'state'));
+
+    expect(status).toMatchObject({
+      ...{ state: 'started', condition: 'blocked' },
+      next: { who: 'person', what: expect.stringContaining('access list of the broker') },
+      link: { state: 'up', code: 'BROKER_PUBLISH_REFUSED' },
+    });
+    expect(status.why[0]).toMatch(/^cannot publish on instance\/status\/InstanceStartedEvent: .*reason code 135$/);
   });
 
   test('why the broker hung up is told', async () => {

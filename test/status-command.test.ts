@@ -112,9 +112,36 @@ describe('the command', () => {
 
     expect(run).toMatchObject({ code: 69, stdout: '' });
     expect(run.stderr).toMatch(/^cannot tell how the instance is: .*\n.*--state-dir.* \[STATUS_NOTHING_KNOWN\]\n$/);
-    expect(run.stderr).toContain(`the agent does not run, and `);
+    expect(run.stderr).toContain('no agent answers, and ');
     expect(run.stderr).toContain(says);
   });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'does not deny an agent that cannot write its state.dir, and so cannot be asked',
+    async ({ life }) => {
+      await life.platform({ members: [ownMember('Active')] });
+      await writeFile(state(life), 'a file is no folder, for root either');
+      const agent = await life.agent();
+      await agent.entered('active', AbortSignal.timeout(20_000));
+      const unwritable = join(life.folder, 'unwritable');
+      await mkdir(unwritable, { mode: 0o555 });
+      await chmod(life.folder, 0o755);
+      const nobody = { uid: 65_534, gid: 65_534 };
+
+      const [asked, readOnly] = await Promise.all([
+        runStatus(['--state-dir', state(life)]),
+        runStatus(['--state-dir', unwritable], {}, nobody),
+      ]);
+
+      for (const { code, stderr } of [asked, readOnly]) {
+        expect(code).toBe(69);
+        expect(stderr).toContain('no agent answers, and ');
+        expect(stderr).toContain('may run, and cannot be asked: see its log, or `cartridge-agent events');
+        expect(stderr).not.toContain('does not run');
+      }
+      expect(readOnly.stderr).toContain(`${unwritable} cannot be written`);
+    },
+  );
 
   test.skipIf(process.getuid?.() !== 0)(
     'tells another user to be the right one, and does not wait',
@@ -150,7 +177,7 @@ describe('the command', () => {
       code: 4,
       stderr: 'the instance has not become created: the agent does not say, by its journal it was created\n',
     });
-    expect(run.stdout).toMatch(/^✕ .*created \/ lost\n {2}why {7}the agent does not answer/);
+    expect(run.stdout).toMatch(/^✕ .*created \/ lost .*\n {2}why {7}the agent does not answer/);
     expect(run.stdout).toContain('a person: look at the log of the agent, and restart it');
     expect(tookMs).toBeLessThan(4_500);
   });

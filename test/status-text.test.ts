@@ -419,9 +419,9 @@ describe('from the journal', () => {
   const at = '2026-03-04T12:00:00.000Z';
   const journal = {
     ...{ state: 'active', memberId: 'php-1', undelivered: [], ageMs: 180_000 },
-    ...{ problems: [], artifacts: [], recent: [] },
+    ...{ problems: [], artifacts: [], recent: [], hooks: [], notes: {}, stateForMs: null, gaveUp: false },
   };
-  const down = { kind: 'down', reason: 'the agent does not run' } as const;
+  const down = { kind: 'down', reason: 'no agent answers' } as const;
 
   test('the status says so, with its age', () => {
     const status = statusFromJournal(
@@ -432,13 +432,38 @@ describe('from the journal', () => {
     expect(Status.parse(status)).toEqual(status);
     expect(statusText(status, plain).split('\n')).toEqual([
       '✕ php-1  active / lost',
-      '  why       the agent does not run',
+      '  why       no agent answers',
       '            this is what its journal says, last written 3 min ago',
       '  next      a person: start the agent',
       '            it goes on from there, and what hooks have started lives on meanwhile',
       '            1 status event is delivered then',
       '  outbox    1 waiting   InstanceMaintenanceModeEvent',
       '  problems  a torn tail was cut',
+      '',
+    ]);
+  });
+
+  test('the status says what its lines tell: since when, the gates, and what was wrong then', () => {
+    const gate = { executable: null, attempt: 2, durationMs: null, agoMs: 190_000 };
+    const status = statusFromJournal(
+      {
+        ...{ ...journal, state: 'started', stateForMs: 200_000 },
+        notes: { startServers: { condition: 'blocked', text: 'startServers: no licence' } },
+        hooks: [{ ...gate, hook: 'startServers', end: 'blocked', reason: 'no licence' }],
+      },
+      { at, silence: down },
+    );
+
+    expect(Status.parse(status)).toEqual(status);
+    expect(status.stateSince).toBe('2026-03-04T11:56:40.000Z');
+    expect(statusText(status, plain).split('\n')).toEqual([
+      '✕ php-1  started / lost  for 3 min 20 s   since 11:56:40Z',
+      '  why       no agent answers',
+      '            this is what its journal says, last written 3 min ago',
+      '            it was blocked then: startServers: no licence',
+      '  next      a person: start the agent',
+      '            it goes on from there, and what hooks have started lives on meanwhile',
+      '  hooks     startServers blocked   attempt 2   3 min 10 s ago   no licence',
       '',
     ]);
   });
@@ -451,6 +476,7 @@ describe('from the journal', () => {
       known: { state: 'obsolete', undelivered: ['InstanceReadyToShutdownEvent'] },
       condition: 'lost',
     },
+    { summary: 'of an instance that was given up', known: { state: 'obsolete', gaveUp: true }, condition: 'blocked' },
     { summary: 'of unknown age', known: { ageMs: null }, condition: 'lost' },
   ])('$summary it is $condition', ({ known, condition }) => {
     const status = statusFromJournal({ ...journal, ...known }, { at, silence: down });

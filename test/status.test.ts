@@ -5,10 +5,11 @@ import { describe } from 'vitest';
 import { ownMember, shop } from '../agent/demo/story.ts';
 import { expect } from './support/current-test.ts';
 import { startGitServer } from './support/git-server.ts';
-import { type Life, lifeTest as test } from './support/life.ts';
+import { type Agent, type Life, lifeTest as test } from './support/life.ts';
 import { runStatus, statusOf } from './support/status.ts';
 
 const password = 's3cret-P@ss';
+const isBlocked = (agent: Agent) => agent.logged(({ condition }) => condition === 'blocked');
 const veto = 'echo \'{"veto":"no licence"}\' >&3; exit 1';
 
 describe.concurrent('the status of an instance', () => {
@@ -234,13 +235,60 @@ describe.concurrent('the status of an instance', () => {
       outbox: { waitingCount: 0, events: [] },
     });
     expect(dead.ageMs).toBeLessThan(60_000);
+    expect(dead.stateForMs).toBeLessThan(60_000);
     expect(text).toMatchObject({ code: 1, stderr: 'condition is lost, not ok\n' });
     expect(text.stdout).toMatch(
-      /^✕ \S+ {2}active \/ lost\n {2}why {7}the agent does not run\n.* last written \d+ s ago\n/,
+      /^✕ \S+ {2}active \/ lost {2}for \d+ s {3}since \S+Z\n {2}why {7}no agent answers\n.* last written \d+ s ago\n/,
     );
     expect(after.equals(before)).toBe(true);
     expect(alive).toMatchObject({ source: 'agent', agent: { pid: second.pid }, state: 'active', stateForMs: null });
   });
+
+  test.for([
+    {
+      summary: 'blocked by a hook',
+      options: { hooks: { 'startServers/10-licence': veto } },
+      until: isBlocked,
+      why: 'it was blocked then: startServers: no licence',
+      hook: { executable: 'startServers/10-licence', end: 'veto', reason: 'no licence', attempt: 1 },
+    },
+    {
+      summary: 'degraded by a hook',
+      options: { hooks: { 'StartServers.sh': 'echo disk is full >&2; exit 1' }, params: { PORTS: '1' } },
+      until: isBlocked,
+      why: 'it was degraded then: startServers: StartServers.sh: exit code 1: disk is full',
+      hook: { executable: null, end: 'passed', reason: 'StartServers.sh: exit code 1: disk is full' },
+    },
+    {
+      summary: 'waiting for ports',
+      options: { params: { PORTS: '1' } },
+      until: isBlocked,
+      why: expect.stringMatching(/^it was blocked then: .*\b1\b/),
+      hook: { end: 'passed', reason: null, durationMs: expect.any(Number) },
+    },
+    {
+      summary: 'at a hook',
+      options: { hooks: { 'startServers/10-first': 'true', 'startServers/20-slow': 'echo slow >> $TRACE; sleep 60' } },
+      until: (agent: Agent) => expect.poll(() => agent.trace(), { timeout: 10_000 }).toEqual(['slow']),
+      why: 'it was waiting then: startServers had begun, attempt 1, and not ended',
+      hook: { executable: 'startServers/10-first', end: 'done', attempt: 1 },
+    },
+  ])(
+    'whose agent was killed while it was $summary is told by its journal',
+    async ({ options, ...expected }, { life }) => {
+      await life.platform({ members: [ownMember('Initialized')] });
+      const agent = await life.agent({ ...options, conf: { 'port.check.timeout': '1' } });
+      await expected.until(agent);
+
+      process.kill(agent.pid, 'SIGKILL');
+      await agent.exited;
+      const dead = await statusOf(state(life));
+
+      expect(dead).toMatchObject({ source: 'journal', state: 'started', condition: 'lost' });
+      expect(dead.why).toContainEqual(expected.why);
+      expect(dead.hooks.filter(({ hook }) => hook === 'startServers')).toMatchObject([expected.hook]);
+    },
+  );
 
   test("that is gone is nobody's business any more", async ({ life }) => {
     const platform = await life.platform({ members: [ownMember('Active')] });
@@ -252,6 +300,32 @@ describe.concurrent('the status of an instance', () => {
     const status = await statusOf(state(life));
 
     expect(status).toMatchObject({ source: 'journal', state: 'obsolete', condition: 'ok', next: { who: 'nobody' } });
+  });
+
+  test('that was given up says so, and so does the agent that is started again', async ({ life }) => {
+    await life.platform({ members: [ownMember('Initialized')] });
+    const options = { params: { PORTS: '1' }, conf: { 'activation.deadline': '3s', 'port.check.timeout': '1' } };
+    const first = await life.agent(options);
+    const codes = [await first.exited];
+    const before = await statusOf(state(life));
+    const second = await life.agent(options);
+    codes.push(await second.exited);
+    const after = await statusOf(state(life));
+
+    expect(codes).toEqual([1, 0]);
+    expect(second.lines.find(({ event }) => event === 'agent.ended')).toMatchObject({
+      gaveUp: true,
+      msg: 'instance was given up earlier, agent ends',
+    });
+    for (const status of [before, after])
+      expect(status).toMatchObject({
+        ...{ state: 'obsolete', condition: 'blocked', next: { who: 'person' } },
+        why: [
+          expect.stringContaining('given up'),
+          expect.anything(),
+          expect.stringMatching(/blocked then: .*127\.0\.0\.1:1\b/),
+        ],
+      });
   });
 
   test('tells no secret, however it got in', async ({ life }) => {

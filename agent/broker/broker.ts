@@ -13,7 +13,7 @@ import {
   subscribe,
 } from './client.ts';
 import { createComplaints, type LinkNote } from './complaints.ts';
-import { DeadLinkError, HungUpError, understood } from './failures.ts';
+import { CutOffError, DeadLinkError, HungUpError, understood } from './failures.ts';
 import { createHoming } from './homing.ts';
 import { createRoute } from './route.ts';
 import { openStream, type Server } from './stream.ts';
@@ -25,7 +25,7 @@ export type Broker = {
   readonly link: 'up' | 'down';
   /** The server in use, or tried last. */
   readonly server: Server;
-  /** What went wrong last, if anything did since the last connection; while the link is up: a subscription that was refused. */
+  /** What went wrong last, if anything did since the last connection; while the link is up: what was refused. */
   readonly failure: Error | null;
   /** The failure that a person must mend, at whichever server; null: there is none. */
   readonly blocking: Error | null;
@@ -77,7 +77,7 @@ export function connectBroker(
   const letters = new Set<Promise<void>>();
   const visited = new Set<Server>();
   const route = createRoute(options.servers, timings);
-  const complaints = createComplaints({ log, remindEveryMs: timings.remindEveryMs, onNote });
+  const complaints = createComplaints({ log, remindEveryMs: timings.remindEveryMs, servers: options.servers, onNote });
   const homing = createHoming({ route, tls: options.tls, timings, log, onHome: (index) => void move(index) });
   const client = createClient(options, timings, open);
   let link: 'up' | 'down' = 'down';
@@ -87,6 +87,7 @@ export function connectBroker(
   let isConnected = false;
   let hasFailed = false;
   let impatient: NodeJS.Timeout | undefined;
+  const isTls = options.tls !== null;
 
   // Acknowledged by the callback, after our own handling: the `message` event would not be waited for.
   client.handleMessage = (packet, acknowledge) => {
@@ -119,15 +120,14 @@ export function connectBroker(
     homing.stop();
     if (link === 'up' && !closing) log.warn({ event: 'broker.disconnected', ...route.server }, 'lost the broker');
     // Hung up on without a word: the library does not call that an error.
-    if (link === 'down' && !hasFailed && !isMoving)
-      failed(new Error(isConnected ? 'closed instead of confirming the subscriptions' : 'closed instead of answering'));
+    if (link === 'down' && !hasFailed && !isMoving) failed(closed());
     link = 'down';
     isConnected = hasFailed = isMoving = false;
     events.emit('down');
     // A connection that ends late must not begin the attempts again: 0 is the library's word for none.
     client.options.reconnectPeriod = closing ? 0 : route.next();
   });
-  client.on('error', (cause) => failed(understood(cause, route.server)));
+  client.on('error', (cause) => failed(understood(cause, route.server, { isTls, isAnswered: isConnected })));
   client.on('disconnect', ({ reasonCode }) => failed(new HungUpError(reasonCode)));
   client.connect();
 
@@ -146,6 +146,11 @@ export function connectBroker(
     hasFailed = true;
     lastFailure = err;
     complaints.failed(err, route.server);
+  }
+
+  function closed(): Error {
+    if (isConnected) return new Error('closed instead of confirming the subscriptions');
+    return new CutOffError(new Error('closed'), { isTls });
   }
 
   function drop(reason: AgentError): void {
@@ -183,13 +188,15 @@ export function connectBroker(
       return route.server;
     },
     get failure() {
-      return lastFailure;
+      return lastFailure ?? complaints.refused;
     },
     get blocking() {
       return complaints.blocking;
     },
     publish(topic, payload, publishOptions) {
       const letter = publish(client, topic, payload, publishOptions);
+      // What is retained is about us, for people: whoever says it tells of its refusal.
+      if (publishOptions.retain !== true) complaints.watch(topic, letter);
       if (publishOptions.qos === 1) {
         letters.add(letter);
         const forget = () => letters.delete(letter);

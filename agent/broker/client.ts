@@ -93,7 +93,7 @@ export function publish(
       if (!err) resolve();
       else if ('code' in err && Number(err.code) >= 128)
         reject(
-          new PublishRefusedError(`cannot publish on ${topic}: ${err.message}`, {
+          new PublishRefusedError(`cannot publish on ${topic}: ${err.message}, reason code ${err.code}`, {
             cause: err,
             facts: { topic, reason: err.code },
           }),

@@ -1,5 +1,5 @@
 import { failure, type Log } from '../log.ts';
-import { needsPerson, textOf, told as withRemedy } from './failures.ts';
+import { needsPerson, PublishRefusedError, textOf, told as withRemedy } from './failures.ts';
 import type { Server } from './stream.ts';
 
 /** What a person should be told of the link, beside the log. `blocked`: somebody must act. */
@@ -11,28 +11,42 @@ const noteAfterMs = 5_000;
 /**
  * Tells why no broker can be used: each reason once per server, the whole of it again every `remindEveryMs`.
  *
- * @param options - `onNote`: called when what a person should know has changed; null: nothing
+ * @param options - `servers`: all that are tried, in turn; `onNote`: called when what a person should know has changed; null: nothing
  */
 export function createComplaints(options: {
   log: Log;
   remindEveryMs: number;
+  servers: readonly Server[];
   onNote: (note: LinkNote | null) => void;
 }) {
   const { log, remindEveryMs, onNote } = options;
+  const addresses = new Set(options.servers.map(addressOf));
   const told = new Set<string>();
   const newest = new Map<string, Error>();
   let downSinceMs: number | null = null;
   let toldAtMs = 0;
   let noted = '';
+  /** Of the last connection; null: we hear all that we asked for. */
+  let unheard: Error | null = null;
+  /** By topic, until one is accepted there. */
+  const refused = new Map<string, Error>();
 
-  /** What no person must mend is waited for, each server with its own reason. */
+  /** What no person must mend is waited for, each server with its own reason. Until each was tried, the next may do. */
   function noteOf(downForMs: number): LinkNote | null {
+    if (newest.size < addresses.size) return null;
     const all = [...newest];
     const blocking = all.filter(([, err]) => needsPerson(err));
     if (blocking.length === 0 && downForMs < noteAfterMs) return null;
     const reasons = (blocking.length > 0 ? blocking : all).map(([address, err]) => withAddress(address, textOf(err)));
     const text = `no broker can be used: ${reasons.join('; ')}`;
     return { condition: blocking.length > 0 ? 'blocked' : 'waiting', text };
+  }
+
+  /** The link is up. What we may not say keeps the platform from knowing of us; what we may not hear, us from knowing. */
+  function noteUp(): void {
+    const letters = [...refused.values()].map(({ message }) => message);
+    if (letters.length > 0) note({ condition: 'blocked', text: letters.join('; ') });
+    else note(unheard === null ? null : { condition: 'degraded', text: unheard.message });
   }
 
   function note(next: LinkNote | null): void {
@@ -46,15 +60,30 @@ export function createComplaints(options: {
     get blocking(): Error | null {
       return [...newest.values()].find(needsPerson) ?? null;
     },
+    /** The first of the topics on which the broker lets us say nothing. */
+    get refused(): Error | null {
+      return [...refused.values()][0] ?? null;
+    },
+    /** Tells of a letter that the broker refuses, until it takes one on that topic. */
+    watch(topic: string, letter: Promise<void>): void {
+      const accepted = () => {
+        if (refused.delete(topic)) noteUp();
+      };
+      letter.then(accepted, (thrown) => {
+        if (!(thrown instanceof PublishRefusedError)) return;
+        refused.set(topic, thrown);
+        noteUp();
+      });
+    },
     /** The next attempts fail alike, and each of them may say so twice (stack.md, section 2). */
     failed(err: Error, server: Server): void {
       const { host, port } = server;
       const now = performance.now();
       downSinceMs ??= now;
       const downForMs = Math.round(now - downSinceMs);
-      newest.set(`${host}:${port}`, err);
+      newest.set(addressOf(server), err);
       note(noteOf(downForMs));
-      const reason = `${host}:${port} ${'code' in err ? err.code : err.message}`;
+      const reason = `${addressOf(server)} ${'code' in err ? err.code : err.message}`;
       const isNews = !told.has(reason);
       told.add(reason);
       const facts = { host, port, ...failure(withRemedy(err, server)) };
@@ -69,9 +98,14 @@ export function createComplaints(options: {
       told.clear();
       newest.clear();
       downSinceMs = null;
-      note(refusal === null ? null : { condition: 'degraded', text: refusal.message });
+      unheard = refusal;
+      noteUp();
     },
   };
+}
+
+function addressOf({ host, port }: Server): string {
+  return `${host}:${port}`;
 }
 
 function withAddress(address: string, text: string): string {

@@ -19,14 +19,35 @@ export class PublishRefusedError extends AgentError {
 export class BrokerNotReachedError extends AgentError {
   override readonly name = 'BrokerNotReachedError';
   readonly code = 'BROKER_NOT_REACHED';
-  readonly remedy =
-    'See that the broker runs, and that name, port and firewalls are right; the agent tries on for ever.';
+  readonly remedy: string;
 
   constructor(cause: Error, { host, port }: Server) {
     const reason = textOf(cause);
     const facts = { host, port, reason: codeOf(cause) || reason };
     super(`cannot reach ${host}:${port}: ${reason}`, { cause, facts });
+    const language = cause instanceof CutOffError ? languageRemedy(cause) : '';
+    this.remedy = `See that the broker runs, and that name, port and firewalls are right${language}; the agent tries on for ever.`;
   }
+}
+
+/** Hung up on before the broker has said a word: as one that speaks TLS does to who does not, and the other way round. */
+export class CutOffError extends Error {
+  override readonly name = 'CutOffError';
+  readonly code: string;
+  readonly isTls: boolean;
+
+  /** @param options - `isTls`: we spoke TLS */
+  constructor(cause: Error, { isTls }: { isTls: boolean }) {
+    super(`hung up before it answered: ${textOf(cause)}`, { cause });
+    this.code = codeOf(cause) || 'CUT_OFF';
+    this.isTls = isTls;
+  }
+}
+
+function languageRemedy({ isTls }: CutOffError): string {
+  return isTls
+    ? '; this port may not speak TLS: then write mqtt:// into mb.urls, or mb.tls = false'
+    : '; this port may speak TLS: then write mqtts:// into mb.urls, or mb.tls = true';
 }
 
 /** The broker answers, but not to this user. */
@@ -100,9 +121,14 @@ export class DeadLinkError extends AgentError {
 /**
  * What the library or the socket complains of, as the failure it means to an operator.
  *
+ * @param options - `isTls`: we spoke TLS; `isAnswered`: the broker has taken the connection
  * @see MQTT 3.1.1, 3.2.2.3; MQTT 5, 3.2.2.2
  */
-export function understood(err: Error, { host, port }: Server): Error {
+export function understood(
+  err: Error,
+  { host, port }: Server,
+  { isTls: spokeTls, isAnswered }: { isTls: boolean; isAnswered: boolean },
+): Error {
   if (err instanceof AgentError) return err;
   const address = `${host}:${port}`;
   const code = codeOf(err);
@@ -112,7 +138,8 @@ export function understood(err: Error, { host, port }: Server): Error {
   if (/^\d+$/.test(code))
     return new ConnectionRefusedError(`cannot connect to ${address}: ${err.message}`, { cause: err, facts });
   if (isTls(code)) return new TlsRefusedError(address, { cause: err, facts });
-  return err;
+  const isCutOff = !isAnswered && (code === 'ECONNRESET' || code === 'EPIPE');
+  return isCutOff ? new CutOffError(err, { isTls: spokeTls }) : err;
 }
 
 /** Any failure, with a code and a remedy. */
@@ -162,6 +189,6 @@ function tlsRemedy(code: string, cause: Error): string {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return 'Write the name that is in the certificate of the broker into mb.urls, or into mb.tls.servername.';
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO' || /PACKET_LENGTH/.test(code))
-    return 'Check that this port of the broker speaks TLS.';
+    return 'Check that this port of the broker speaks TLS; if not, write mqtt:// into mb.urls, or mb.tls = false.';
   return 'Name the certificate of the authority that signed that of the broker in mb.tls.ca.';
 }

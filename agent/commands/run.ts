@@ -45,10 +45,8 @@ export const run: Command = async (args, { stdout, stderr, env, signal }) => {
   const { config } = loaded;
   const { memberId: member, clusterId: cluster } = config.instance;
   const pretty = config.log.format === 'pretty' || (config.log.format === null && process.stdout.isTTY === true);
-  const log = createLog({ level: config.log.level, pretty, colour: env['NO_COLOR'] === undefined }).child({
-    member,
-    cluster,
-  });
+  const colour = env['NO_COLOR'] === undefined;
+  const log = createLog({ level: config.log.level, pretty, colour, base: { member, cluster } });
   logStart(loaded, log);
   // Written when the start is over; Node itself would do it at the exit only, which a crash never sees.
   setTimeout(flushCompileCache, cacheFlushMs).unref();

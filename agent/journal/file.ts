@@ -18,6 +18,8 @@ import { type Faults, killSelf } from '../faults.ts';
 /** The file of the journal, for writing. What returns is on disk; what throws has changed nothing that counts. */
 export type JournalFile = {
   readonly sizeBytes: number;
+  /** Throws if the file is not where it was, as it was: somebody has removed, moved or changed it. */
+  check(): void;
   /**
    * Adds a line.
    *
@@ -62,6 +64,9 @@ export function createJournalFile(
   return {
     get sizeBytes() {
       return open?.sizeBytes ?? 0;
+    },
+    check() {
+      if (open !== null) checkPlace(open, path);
     },
     append(line) {
       const file = open ?? openToAppend();

@@ -36,6 +36,8 @@ export type JournalEntry =
 export type Journal = {
   /** On disk when it returns. Never throws: when the disk fails, the agent acts from memory, and says so. */
   append(entry: JournalEntry): void;
+  /** Puts what is known into the file again where somebody has taken it away. Never throws. */
+  restore(): void;
   /** The last writing failed, so far: a kill would lose what has happened since. */
   readonly failed: boolean;
   /** Calls with each change of `failed`; what it is now it does not tell. */
@@ -54,6 +56,8 @@ export type Recovery = {
   readonly leavingForMs: number | null;
   /** How long ago InstanceStarted was last decided; null: it was not. */
   readonly startedAgoMs: number | null;
+  /** How long ago the state was entered; null: no line tells. */
+  readonly stateForMs: number | null;
   readonly lastWrittenAgoMs: number | null;
   /** The last record of each tenant. */
   readonly artifacts: readonly Provenance[];
@@ -63,7 +67,6 @@ export type Recovery = {
 
 /** At the start, what is longer than this is compacted. */
 const longBytes = 65_536;
-const shownLines = 20;
 
 /**
  * Opens `state.dir/journal` (0600, the folder 0700 when it is made) and reads what is there. Nothing about the disk makes
@@ -103,6 +106,7 @@ export function openJournal(options: {
     get failed() {
       return writer.failed;
     },
+    restore: writer.restore,
     onFailure: writer.onFailure,
     close: writer.close,
   };
@@ -113,7 +117,7 @@ export function openJournal(options: {
  * What the journal of an agent that does not run tells; changes nothing.
  *
  * @returns `lastLines`: the last ones, oldest first; `artifacts`: the records of what ran here, oldest first;
- * `ageMs`: since the last line; all empty when there is no journal
+ * `ageMs`: since the last line; all empty when there is no journal; `at`: when it was asked
  */
 export function readJournal(stateDir: string): {
   memberId: string | null;
@@ -121,27 +125,31 @@ export function readJournal(stateDir: string): {
   lastLines: readonly Line[];
   artifacts: readonly Provenance[];
   ageMs: number | null;
+  at: Stamp;
 } {
   const { reading, problems } = lookAt(stateDir);
-  const recovery = recoveryOf(reading, { stamp: createClock()(), problems });
-  const lastLines = reading.history.lines(Date.now()).slice(-shownLines);
+  const stamp = createClock()();
+  const recovery = recoveryOf(reading, { stamp, problems });
+  const lines = reading.history.lines(Date.now());
   return {
     memberId: reading.known.memberId,
     recovery,
-    lastLines: lastLines.flatMap((line) => parseLine(line.trimEnd()) ?? []),
+    lastLines: lines.flatMap((line) => parseLine(line.trimEnd()) ?? []),
     artifacts: recordsIn(reading.history.artifacts),
     ageMs: recovery.lastWrittenAgoMs,
+    at: stamp,
   };
 }
 
 function recoveryOf({ known, history }: Reading, at: { stamp: Stamp; problems: readonly AgentError[] }): Recovery {
-  const { facts, state, undelivered, leavingForMs, startedAgoMs } = knownAt(known, at.stamp);
+  const { facts, state, undelivered, leavingForMs, startedAgoMs, stateForMs } = knownAt(known, at.stamp);
   return {
     facts,
     state,
     undelivered: undelivered.map(({ event }) => event),
     leavingForMs,
     startedAgoMs,
+    stateForMs,
     lastWrittenAgoMs: known.last === null ? null : elapsedMs(known.last, at.stamp),
     artifacts: newestIn(history.artifacts),
     problems: at.problems,

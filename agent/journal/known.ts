@@ -16,6 +16,8 @@ export type Known = {
   readonly leavingForMs: number | null;
   /** Since InstanceStarted was last decided, as of the last line. */
   readonly startedAgoMs: number | null;
+  /** Since the state was entered, as of the last line; null where no line tells. */
+  readonly stateForMs: number | null;
   readonly last: Stamp | null;
   /** Receipts since a damaged line, until facts tell what was decided in it; null where nothing is damaged. */
   readonly gap: readonly StatusEvent[] | null;
@@ -29,6 +31,7 @@ export const nothingKnown: Known = {
   undelivered: [],
   leavingForMs: null,
   startedAgoMs: null,
+  stateForMs: null,
   last: null,
   gap: null,
 };
@@ -36,12 +39,12 @@ export const nothingKnown: Known = {
 /** What is known once `line` has been read, or written. */
 export function withLine(before: Known, line: Line): Known {
   const known = { ...knownAt(before, line), sequence: Math.max(before.sequence, line.sequence) };
-  const { memberId, state, facts, undelivered, leavingForMs, startedAgoMs } = line;
+  const { memberId, state, facts, undelivered, leavingForMs, startedAgoMs, stateForMs } = line;
   switch (line.kind) {
     case 'opened':
       return { ...known, memberId };
     case 'checkpoint':
-      return { ...known, memberId, state, facts, undelivered, leavingForMs, startedAgoMs, gap: null };
+      return { ...known, memberId, state, facts, undelivered, leavingForMs, startedAgoMs, stateForMs, gap: null };
     case 'receipt':
       return line.event === null ? known : withReceipt(known, line.event, line.for);
     case 'input':
@@ -54,7 +57,7 @@ export function withLine(before: Known, line: Line): Known {
 
 /** What is known once a damaged line has been met. */
 export function withGap(known: Known): Known {
-  return { ...known, gap: known.gap ?? [] };
+  return { ...known, stateForMs: null, gap: known.gap ?? [] };
 }
 
 /** The same at a later time: what has begun has lasted longer. */
@@ -65,6 +68,7 @@ export function knownAt(known: Known, stamp: Stamp): Known {
     ...known,
     leavingForMs: known.leavingForMs === null ? null : known.leavingForMs + passedMs,
     startedAgoMs: known.startedAgoMs === null ? null : known.startedAgoMs + passedMs,
+    stateForMs: known.stateForMs === null ? null : known.stateForMs + passedMs,
     last: { at, sinceBootMs, bootId },
   };
 }
@@ -85,6 +89,8 @@ function withInput(known: Known, line: Line): Known {
     undelivered: [...known.undelivered, ...events],
     leavingForMs: facts?.leaving ? (known.leavingForMs ?? 0) : null,
     startedAgoMs: line.decided.includes('InstanceStartedEvent') ? 0 : known.startedAgoMs,
+    // It may have been entered in a damaged line.
+    stateForMs: line.state === null || line.state === known.state || known.gap !== null ? known.stateForMs : 0,
     gap: null,
   };
 }

@@ -49,6 +49,7 @@ const Line = z.looseObject({
   undelivered: tolerant(Undelivered),
   leavingForMs: number,
   startedAgoMs: number,
+  stateForMs: number,
 });
 export type Line = z.infer<typeof Line>;
 

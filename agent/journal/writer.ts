@@ -15,6 +15,8 @@ export type Writer = {
   write(record: Readonly<Record<string, unknown>> & { readonly kind: string }): void;
   /** Puts a checkpoint and the recent lines in the place of what is in the file, before anything is added. Never throws. */
   rewrite(): void;
+  /** The same where the file is not as we left it. Never throws. */
+  restore(): void;
   /** The same, but nothing is lost if it does not work: the file goes on. Never throws. */
   compact(): void;
   onFailure(listener: (failed: boolean) => void): void;
@@ -55,8 +57,8 @@ export function createWriter(options: {
   /** The checkpoint comes last: it makes the lines before it history, and they are there should it be damaged. */
   function replaceFile(): void {
     const stamp = clock();
-    const { undelivered, state, facts, leavingForMs, startedAgoMs } = knownAt(known, stamp);
-    const content = { memberId, state, facts, undelivered, leavingForMs, startedAgoMs };
+    const { undelivered, state, facts, leavingForMs, startedAgoMs, stateForMs } = knownAt(known, stamp);
+    const content = { memberId, state, facts, undelivered, leavingForMs, startedAgoMs, stateForMs };
     const sequence = known.sequence + 1;
     const checkpoint = sealed({ sequence, ...stamp, run: process.pid, kind: 'checkpoint', ...content });
     const nowMs = Date.parse(stamp.at);
@@ -128,6 +130,7 @@ export function createWriter(options: {
       if (isDue && failedWith === null) compact();
     },
     rewrite: () => tryInTurn([replaceFile]),
+    restore: () => tryInTurn(failedWith === null ? [file.check, replaceFile] : [replaceFile]),
     compact,
     onFailure: (listener) => void listeners.push(listener),
     close() {

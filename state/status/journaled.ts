@@ -1,3 +1,4 @@
+import { conditionOf, type Notes, severity } from '../lifecycle/condition.ts';
 import type { Provenance } from '../provenance.ts';
 import type { Status } from '../status.ts';
 import { shown } from './duration.ts';
@@ -6,6 +7,13 @@ import { shown } from './duration.ts';
 export type Journaled = {
   /** Null: nothing that could be read. */
   readonly state: string | null;
+  /** Since it was entered; null: no line tells. */
+  readonly stateForMs: number | null;
+  /** It was not active by activation.deadline. */
+  readonly gaveUp: boolean;
+  /** What a person would have been told at the last line, as far as lines tell. */
+  readonly notes: Notes;
+  readonly hooks: Status['hooks'];
   readonly memberId: string | null;
   /** Status events that were decided and not acknowledged, oldest first. */
   readonly undelivered: readonly string[];
@@ -27,7 +35,7 @@ export type Silence = { readonly kind: 'down' | 'silent'; readonly reason: strin
  * @param at - now, RFC 3339
  */
 export function statusFromJournal(journal: Journaled, { at, silence }: { at: string; silence: Silence }): Status {
-  const { state, memberId, undelivered, ageMs } = journal;
+  const { state, stateForMs, memberId, undelivered, ageMs } = journal;
   return {
     schema: 'cartridge-agent.status/1',
     at,
@@ -37,8 +45,8 @@ export function statusFromJournal(journal: Journaled, { at, silence }: { at: str
     agent: null,
     state,
     step: null,
-    stateSince: null,
-    stateForMs: null,
+    stateSince: stateForMs === null ? null : new Date(Date.parse(at) - stateForMs).toISOString(),
+    stateForMs,
     startTookMs: null,
     ...judge(journal, silence),
     waits: [],
@@ -52,7 +60,7 @@ export function statusFromJournal(journal: Journaled, { at, silence }: { at: str
     ports: null,
     health: null,
     thrift: null,
-    hooks: [],
+    hooks: [...journal.hooks],
     recent: journal.recent,
     problems: [...journal.problems],
   };
@@ -70,6 +78,8 @@ function judge(journal: Journaled, silence: Silence): Pick<Status, 'condition' |
     };
   }
   if (state === 'obsolete' && undelivered.length === 0 && silence.kind === 'down') {
+    if (journal.gaveUp)
+      return { condition: 'blocked', why: [...givenUp, source, ...lastWordsOf(journal)], next: afterwards };
     return {
       condition: 'ok',
       why: ['everything is delivered, and the agent has ended', source],
@@ -79,7 +89,7 @@ function judge(journal: Journaled, silence: Silence): Pick<Status, 'condition' |
   const waiting = `${undelivered.length} status ${undelivered.length === 1 ? 'event is' : 'events are'} delivered then`;
   return {
     condition: 'lost',
-    why: [silence.reason, source],
+    why: [silence.reason, source, ...lastWordsOf(journal)],
     next: {
       who: 'person',
       what: `a person: ${orders[silence.kind]}`,
@@ -90,6 +100,22 @@ function judge(journal: Journaled, silence: Silence): Pick<Status, 'condition' |
     },
   };
 }
+
+/** How it was when the last line was written. */
+function lastWordsOf({ state, notes }: Journaled): string[] {
+  const said = severity.flatMap((worst) => Object.values(notes).filter(({ condition }) => condition === worst));
+  if (said.length > 0) return said.map(({ condition, text }) => `it was ${condition} then: ${text}`);
+  if (state === 'obsolete') return [];
+  const { condition, message } = conditionOf(state ?? '', {});
+  return message === '' ? [] : [`it was ${condition} then: ${message}`];
+}
+
+const givenUp = ['the instance was given up: it was not active by activation.deadline; the agent has ended'];
+const afterwards = {
+  who: 'person',
+  what: 'a person: mend what it lacked, or raise activation.deadline, and have the platform make a new instance',
+  more: [],
+} satisfies Status['next'];
 
 const orders = {
   down: 'start the agent',

@@ -168,11 +168,14 @@ function thriftLines(thrift: Status['thrift']): string[] {
 }
 
 function hookLine({ hook, executable, end, reason, durationMs, attempt, agoMs }: StatusHook): string {
-  const name = /^[/ ]/.test(executable.slice(hook.length)) ? executable.slice(hook.length + 1) : executable;
+  const isWithin = executable !== null && /^[/ ]/.test(executable.slice(hook.length));
+  const name = isWithin ? executable.slice(hook.length + 1) : executable;
   const word = end === 'done' ? 'ok' : end === 'cannotRun' ? 'cannot run' : end;
-  const again = attempt > 1 ? [`attempt ${attempt}`] : [];
+  const took = durationMs === null ? null : shownExactly(durationMs);
+  const again = attempt !== null && attempt > 1 ? [`attempt ${attempt}`] : [];
   const said = reason === null ? [] : [reason];
-  return columns(`${hook} ${name} ${word} ${shownExactly(durationMs)}`, ...again, `${shown(agoMs)} ago`, ...said);
+  const ran = [hook, name, word, took].filter((part) => part !== null).join(' ');
+  return columns(ran, ...again, `${shown(agoMs)} ago`, ...said);
 }
 
 function recentLine({ at, event, text }: Status['recent'][number], now: string): string {

@@ -70,7 +70,8 @@ function facts({ kind, mode, timeoutMs }: ListedRunner): string {
 function lastOf({ last }: ListedRunner): string {
   if (last === null) return '-';
   const reason = last.reason === null ? '' : `: ${last.reason}`;
-  return `${last.end} ${shownExactly(last.durationMs)}, ${shown(last.agoMs)} ago${reason}`;
+  const took = last.durationMs === null ? '' : ` ${shownExactly(last.durationMs)}`;
+  return `${last.end}${took}, ${shown(last.agoMs)} ago${reason}`;
 }
 
 /** Every cell but the last one as wide as its column. */

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError, reasonOf } from '../../../state/errors.ts';
 import { type Silence, statusFromJournal } from '../../../state/status/journaled.ts';
@@ -10,7 +10,9 @@ import { readJournaled } from './journaled.ts';
 export class NothingKnownError extends AgentError {
   override readonly name = 'NothingKnownError';
   readonly code = 'STATUS_NOTHING_KNOWN';
-  readonly remedy = 'Name the state.dir of the agent with --conf FILE or --state-dir DIR, or start the agent.';
+  readonly remedy =
+    'Name the state.dir of the agent with --conf FILE or --state-dir DIR, or start the agent. One that cannot write its ' +
+    'state.dir may run, and cannot be asked: see its log, or `cartridge-agent events --broker URL --event Presence`.';
 }
 
 /** There may be an agent, but this user may neither ask it nor read its journal. */
@@ -31,7 +33,7 @@ const answerWithinMs = 5_000;
  */
 export async function lookAtInstance(stateDir: string, withinMs = answerWithinMs): Promise<Status> {
   const timeoutMs = Math.max(leastMs, Math.min(answerWithinMs, Math.ceil(withinMs)));
-  const answer = await askForStatus(join(stateDir, 'control.sock'), timeoutMs);
+  const answer = await askForStatus(stateDir, timeoutMs);
   if ('schema' in answer) return answer;
   const journal = await readJournaled(stateDir);
   if (journal !== null) return statusFromJournal(journal, { at: new Date().toISOString(), silence: answer });
@@ -41,7 +43,8 @@ export async function lookAtInstance(stateDir: string, withinMs = answerWithinMs
 
 const leastMs = 100;
 
-async function askForStatus(socketPath: string, timeoutMs: number): Promise<Status | Silence> {
+async function askForStatus(stateDir: string, timeoutMs: number): Promise<Status | Silence> {
+  const socketPath = join(stateDir, 'control.sock');
   try {
     const answer = await askAgent(socketPath, { ask: 'status' }, { timeoutMs });
     const status = Status.safeParse(answer);
@@ -54,9 +57,17 @@ async function askForStatus(socketPath: string, timeoutMs: number): Promise<Stat
     const code = codeOf(thrown);
     if (code === 'EACCES' || code === 'EPERM')
       throw new StatusForbiddenError(`cannot ask the agent at ${socketPath}: this user may not`, { cause: thrown });
-    if (['ENOENT', 'ENOTDIR', 'ECONNREFUSED'].includes(code)) return { kind: 'down', reason: 'the agent does not run' };
+    if (['ENOENT', 'ENOTDIR', 'ECONNREFUSED'].includes(code))
+      return { kind: 'down', reason: await whyNobody(stateDir) };
     return { kind: 'silent', reason: `the agent cannot be asked: ${reasonOf(thrown)}` };
   }
+}
+
+/** An agent that cannot write there runs too, without a socket: that none answers does not say that none is there. */
+async function whyNobody(stateDir: string): Promise<string> {
+  const code = await access(stateDir, constants.W_OK).then(() => '', codeOf);
+  const isLocked = code === 'EROFS' || code === 'EACCES';
+  return isLocked ? `no agent answers, and none could: ${stateDir} cannot be written` : 'no agent answers';
 }
 
 /** The socket answers before the agent can, and says so. */
