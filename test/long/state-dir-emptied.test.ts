@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ownMember } from '../agent/demo/story.ts';
-import { expect } from './support/current-test.ts';
-import { lifeTest as test } from './support/life.ts';
-import { startProxy } from './support/proxy.ts';
-import { statusOf } from './support/status.ts';
+import { ownMember } from '../../agent/demo/story.ts';
+import { expect } from '../support/current-test.ts';
+import { lifeTest as test } from '../support/life.ts';
+import { startProxy } from '../support/proxy.ts';
+import { statusOf } from '../support/status.ts';
 
 test('a state.dir that is emptied is filled again, and a kill then loses nothing', async ({ life }) => {
   const platform = await life.platform({ members: [ownMember('Initialized')] });

@@ -4,13 +4,13 @@ import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rm
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, onTestFinished, test } from 'vitest';
-import { ownMember } from '../agent/demo/story.ts';
-import { createLog } from '../agent/log.ts';
-import { expect } from './support/current-test.ts';
-import { anyBroker, lifeTest, writeInstance } from './support/life.ts';
+import { ownMember } from '../../agent/demo/story.ts';
+import { createLog } from '../../agent/log.ts';
+import { expect } from '../support/current-test.ts';
+import { anyBroker, lifeTest, writeInstance } from '../support/life.ts';
 
-const logModule = new URL('../agent/log.ts', import.meta.url).href;
-const program = new URL('../agent/main.ts', import.meta.url).pathname;
+const logModule = new URL('../../agent/log.ts', import.meta.url).href;
+const program = new URL('../../agent/main.ts', import.meta.url).pathname;
 
 test('a pipe that nobody reads is not waited for: what is lost is counted, and said where it is missing', async () => {
   const pipe = makePipe();

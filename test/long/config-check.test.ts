@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { type Author, test } from './support/author.ts';
-import { quiet } from './support/config-folder.ts';
-import { expect } from './support/current-test.ts';
-import { pluginText } from './support/plugins.ts';
+import { type Author, test } from '../support/author.ts';
+import { quiet } from '../support/config-folder.ts';
+import { expect } from '../support/current-test.ts';
+import { pluginText } from '../support/plugins.ts';
 
 // `config check`, and whether `run` thinks the same: both as processes. What is wrong in the lines: config-import.test.ts.
 
