@@ -28,6 +28,7 @@ describe.skipIf(!mayMount)('a full disk', () => {
     expect(readJournal(onDisk.path).recovery).toEqual({
       ...onFile,
       startedAgoMs: expect.any(Number),
+      stateForMs: expect.any(Number),
       lastWrittenAgoMs: expect.any(Number),
     });
     rmSync(join(disk, 'ballast'));
