@@ -21,9 +21,14 @@ export async function measureFirstStart(note: Note, signal: AbortSignal): Promis
   await agent.stop(); // writes what it has compiled
 }
 
+/** All but the very first start find what an earlier one has compiled. */
+export async function warmUp(signal: AbortSignal): Promise<void> {
+  if (!existsSync(home)) await measureFirstStart(() => {}, signal);
+}
+
 /** One whole life. All moments are those of the platform's side: published here, heard here. */
 export async function measureLife(note: Note, signal: AbortSignal): Promise<void> {
-  if (!existsSync(home)) await measureFirstStart(() => {}, signal);
+  await warmUp(signal);
   await using stage = await openStage(signal);
   const { peer } = stage;
   const port = await freePort();

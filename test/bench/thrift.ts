@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,10 +6,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { shop } from '../../agent/demo/story.ts';
 import { bigTopology } from '../support/big-topology.ts';
 import { hasThrift, spawnThriftServer, type ThriftServer } from '../support/thrift-peer.ts';
-import { measureFirstStart } from './life.ts';
+import { warmUp } from './life.ts';
 import type { Note } from './measures.ts';
 import { readMemory } from './process.ts';
-import { home, openStage } from './stage.ts';
+import { openStage } from './stage.ts';
 
 const topology = bigTopology({ members: 100, memberId: shop.memberId, status: 'Initialized' });
 const settleMs = 1_000;
@@ -18,7 +17,7 @@ const settleMs = 1_000;
 /** What statistics over Thrift cost: the same start with a CEP node, and without one. */
 export async function measureThrift(note: Note, signal: AbortSignal): Promise<void> {
   if (!hasThrift) throw new Error('needs thrift-compiler and python3-thrift');
-  if (!existsSync(home)) await measureFirstStart(() => {}, signal);
+  await warmUp(signal);
   await using parts = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'bench-thrift-'));
   parts.defer(() => rm(folder, { recursive: true, force: true }));
