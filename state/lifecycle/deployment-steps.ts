@@ -1,7 +1,9 @@
 import { AgentError, reasonOf } from '../errors.ts';
-import { type Notes, withNote, withoutNote } from './condition.ts';
+import { withNote, withoutNote } from './condition.ts';
 import type { Gate, GateOutcome, LifecycleContext } from './context.ts';
+import { calmNotes, failureNoteOf, noteOf, notesAfter } from './deployment-notes.ts';
 import type { Deployment } from './facts.ts';
+import { withoutKey, withoutTenant, withTenant } from './tenant-lists.ts';
 
 // What is remembered at each step of a deployment. Pure: what was known before, to what is known after.
 
@@ -148,13 +150,6 @@ export function settleUnchanged(context: LifecycleContext, found: Deployment): S
   return { ...step, notes, vainLooks: { ...context.vainLooks, [tenantId]: looksAt(context, tenantId) } };
 }
 
-/** What is left to tell about the artifacts of a tenant that are as they should be. */
-function notesAfter(context: LifecycleContext, { tenantId, warning }: Pick<Deployment, 'tenantId' | 'warning'>) {
-  const about = noteOf(tenantId);
-  const notes = withoutNote(calmNotes(context, tenantId), about);
-  return warning === null ? notes : withNote(notes, { about, condition: 'degraded', text: warning });
-}
-
 /** In place, and everybody told. */
 export function settle(context: LifecycleContext): Step {
   const tenantId = tenantOf(context);
@@ -207,34 +202,6 @@ export function endRemoval(context: LifecycleContext, error: unknown): Step {
   return { removals, notes: withNote(context.notes, { about, condition: 'degraded', text: reasonOf(error) }) };
 }
 
-/** An operator has it asked again: of each tenant that it holds up. */
-export function retryGate(context: LifecycleContext, gate: Gate): Step {
-  const tenants = heldBy(context, gate);
-  return { wanted: tenants.reduce(withTenant, context.wanted), asked: tenants.reduce(withTenant, context.asked) };
-}
-
-/** An operator wants no more of it: what it would not allow is placed, what it has not taken note of is as it should be. */
-export function skipGate(context: LifecycleContext, gate: Gate): Step {
-  const tenants = heldBy(context, gate);
-  const [tenantId] = tenants;
-  if (tenantId === undefined) return {};
-  const commit = context.unsuccessful[tenantId]?.commit ?? '';
-  const step = {
-    unsuccessful: tenants.reduce(withoutKey, context.unsuccessful),
-    notes: tenants.reduce((notes, tenant) => withoutNote(notes, noteOf(tenant)), withoutNote(context.notes, gate)),
-  };
-  if (gate === 'artifactUpdated') return { ...step, deployed: tenants.reduce(withTenant, context.deployed) };
-  return { ...step, allowed: { tenantId, commit }, ...retryGate(context, gate) };
-}
-
-export function isHeldBy(context: LifecycleContext, gate: Gate): boolean {
-  return heldBy(context, gate).length > 0;
-}
-
-function heldBy({ unsuccessful }: LifecycleContext, gate: Gate): string[] {
-  return Object.keys(unsuccessful).filter((tenantId) => unsuccessful[tenantId]?.gate === gate);
-}
-
 /** The rule of design.md: an update that changed something is told, one that changed nothing only if it has to be again. */
 export function isNews(context: LifecycleContext, { tenantId, commit, changed, rejected }: Deployment): boolean {
   if (rejected) return false;
@@ -258,19 +225,6 @@ export function backOffMs(failures: number, baseMs: number): number {
 
 function tenantOf({ deploying, unsettled }: LifecycleContext): string {
   return deploying ?? unsettled?.found.tenantId ?? '';
-}
-
-function noteOf(tenantId: string): string {
-  return `artifacts of tenant ${tenantId}`;
-}
-
-/** That a repository cannot be had is a thing of its own: what was held up before still is. */
-function failureNoteOf(tenantId: string): string {
-  return `repository of tenant ${tenantId}`;
-}
-
-function calmNotes({ notes }: LifecycleContext, tenantId: string): Notes {
-  return withoutNote(notes, failureNoteOf(tenantId));
 }
 
 /** Unless it was asked again meanwhile. */
@@ -301,16 +255,4 @@ function looksAt({ vainLooks }: LifecycleContext, tenantId: string): number {
 /** The first look, the second, the fourth, the eighth: a script that restarts a service must not do so for ever. */
 function isPowerOfTwo(count: number): boolean {
   return Number.isInteger(Math.log2(count));
-}
-
-function withTenant(tenants: readonly string[], tenantId: string): readonly string[] {
-  return tenants.includes(tenantId) ? tenants : [...tenants, tenantId];
-}
-
-function withoutTenant(tenants: readonly string[], tenantId: string | null): readonly string[] {
-  return tenants.filter((it) => it !== tenantId);
-}
-
-function withoutKey<T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> {
-  return Object.fromEntries(Object.entries(record).filter(([it]) => it !== key));
 }

@@ -12,6 +12,7 @@ import type {
   StatusEvent,
   Trigger,
 } from './context.ts';
+import * as orders from './deployment-orders.ts';
 import * as steps from './deployment-steps.ts';
 import type { Deployment } from './facts.ts';
 
@@ -71,9 +72,11 @@ export const vocabulary = setup({
       event.type === 'SignUpRemoved' ? steps.forget(context, event.tenantId) : {},
     ),
     retryGate: assign(({ context, event }) =>
-      event.type === 'GateRetried' ? steps.retryGate(context, event.gate) : {},
+      event.type === 'GateRetried' ? orders.retryGate(context, event.gate) : {},
     ),
-    skipGate: assign(({ context, event }) => (event.type === 'GateSkipped' ? steps.skipGate(context, event.gate) : {})),
+    skipGate: assign(({ context, event }) =>
+      event.type === 'GateSkipped' ? orders.skipGate(context, event.gate) : {},
+    ),
     lookAtAll: assign(({ context }) => steps.lookAtAll(context)),
     lookAtFailed: assign(({ context }) => steps.lookAtFailed(context)),
     takeNext: assign(({ context }) => steps.takeNext(context)),
@@ -143,7 +146,7 @@ export const vocabulary = setup({
       allowed?.tenantId === found.tenantId && allowed.commit === found.commit && !found.rejected,
     isOrderFor: ({ event }, { gate }: { gate: Gate }) => isOrder(event) && event.gate === gate,
     /** A gate of an update that was refused: nobody stands before it any more. */
-    isOrderForHeld: ({ context, event }) => isOrder(event) && steps.isHeldBy(context, event.gate),
+    isOrderForHeld: ({ context, event }) => isOrder(event) && orders.isHeldBy(context, event.gate),
     isWanted: ({ context }) => mayDeploy(context) && steps.nextOf(context) !== undefined,
     isAnyoneResting: ({ context }) => context.rested.length > 0,
     isRemovalDue: ({ context }) => context.removals.length > 0,
