@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import packageJson from '../package.json' with { type: 'json' };
 import { type GateName, hooks as hookKinds, isHookName } from '../plugins/contract.ts';
 import type { Config } from '../state/config/config.ts';
@@ -134,6 +135,7 @@ export async function runAgent(options: {
     createDeployments({ ...config.artifacts, artifacts, events: artifactEvents(), log: part('artifacts') }),
     reports,
   );
+  const tidied = deployments.tidyUp(recovery.facts, signal);
   for (const repository of publicRepositories(instance.clusterId, recovery.facts)) deployments.told(repository);
   const world = createWorld({
     config,
@@ -244,7 +246,11 @@ export async function runAgent(options: {
     await presence.leave(`agent stopped by ${String(signal.reason)}`);
     return { gaveUp: false };
   }
-  const goodbye = Promise.all([hooks.settle(noticesDueMs), presence.clear().then(() => broker.endSession())]);
+  const goodbye = Promise.all([
+    hooks.settle(noticesDueMs),
+    Promise.race([tidied, setTimeout(noticesDueMs, undefined, { ref: false })]),
+    presence.clear().then(() => broker.endSession()),
+  ]);
   await Promise.race([goodbye, aborted(signal)]);
   if (end.gaveUp === 'now') {
     const error = new ActivationDeadlineError('cannot activate the instance in time', {

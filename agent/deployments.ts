@@ -1,7 +1,7 @@
 import type { HookInputs } from '../plugins/contract.ts';
 import { AgentError } from '../state/errors.ts';
 import type { Trigger } from '../state/lifecycle/context.ts';
-import type { Deployment } from '../state/lifecycle/facts.ts';
+import type { Deployment, Facts } from '../state/lifecycle/facts.ts';
 import type { ArtifactUpdatedEvent } from '../state/messages/instance-notifier.ts';
 import type { Provenance } from '../state/provenance.ts';
 import type { Artifacts } from './artifacts/artifacts.ts';
@@ -23,6 +23,8 @@ export type Deployments = {
   /** @throws {@link NothingToReturnToError} */
   takeBack(found: Deployment, job: { reason: string; signal: AbortSignal }): Promise<Deployment>;
   remove(tenantId: string, signal: AbortSignal): Promise<void>;
+  /** What a killed run has left is removed, also where nothing is fetched any more. Never rejects. */
+  tidyUp(facts: Facts | null, signal: AbortSignal): Promise<void>;
   /** What the hooks of an update are told. */
   hookInput(found: Deployment, signal: AbortSignal): Promise<HookInputs['artifactUpdated']>;
 };
@@ -255,6 +257,14 @@ export function createDeployments({
         };
         recorded(recordOf(found, { what: 'removed', trigger: 'event', repoUrl: null }));
       }),
+
+    async tidyUp(facts, signal) {
+      if (facts === null) return;
+      const { asked, deployed, removals, unsuccessful, unsettled } = facts;
+      const begun = unsettled === null ? [] : [unsettled.found.tenantId];
+      const tenants = new Set([...asked, ...deployed, ...removals, ...Object.keys(unsuccessful), ...begun]);
+      await Promise.allSettled([...tenants].map((tenantId) => artifacts.tidyUp(tenantId, { signal })));
+    },
 
     async hookInput(found, signal) {
       const { tenantId, path, repoUrl, oldCommit, commit: newCommit } = found;

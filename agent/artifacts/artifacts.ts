@@ -75,6 +75,8 @@ export interface Artifacts {
   takeBack(found: Found, job: { reason: string; signal: AbortSignal }): Promise<string | null>;
   /** The paths that differ between two commits; none when the clone does not know them any more. */
   changedPaths(found: Found, job: { signal: AbortSignal }): Promise<readonly string[]>;
+  /** Removes what an earlier run was killed over and left half done, as the next job for this tenant would. */
+  tidyUp(tenantId: string, job: { signal: AbortSignal }): Promise<void>;
   /**
    * Removes the artifact of a tenant, and puts back what was there before it, if that was kept.
    *
@@ -198,9 +200,23 @@ export function createArtifacts(options: {
         return shownPaths(await pathsBetween(repository, before, found.newCommit).catch(() => []));
       }),
 
+    async tidyUp(tenantId, { signal }) {
+      const where = placeOf(tenantId);
+      await runJob(where, {
+        signal,
+        work: async (deadline) => {
+          const tree = await tidyUp(where.path, deadline);
+          // Opening releases does what is left; a clone in place is as good as it was.
+          if (layout.hasReleases && (await layout.isInPlace(where.path)))
+            await layout.open(where, { tree, signal: deadline });
+        },
+        failure: async (cause) => new ArtifactPlaceError(where, { cause }),
+      });
+    },
+
     async remove(tenantId, { signal }) {
-      const path = artifactPath(config, { multiTenant, tenantId });
-      const where = { tenantId, path, repoUrl: '', url: '', credential: null };
+      const where = placeOf(tenantId);
+      const { path } = where;
       return await runJob(where, {
         signal,
         work: async (deadline) => {
@@ -212,6 +228,12 @@ export function createArtifacts(options: {
       });
     },
   };
+
+  /** Where the artifact of a tenant is, whatever is known of where it comes from. */
+  function placeOf(tenantId: string): Wish {
+    const path = artifactPath(config, { multiTenant, tenantId });
+    return { tenantId, path, repoUrl: '', url: '', credential: null };
+  }
 
   async function fetch(wish: Wish, job: FetchJob): Promise<Fetched> {
     const more = { ...job, config, log, isRelease: layout.hasReleases, ...facts };

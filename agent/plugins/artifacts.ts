@@ -119,7 +119,7 @@ function takenOver(git: Artifacts, { config, multiTenant, log, checkout, commit,
     return wishes.get(tenantId) ?? { tenantId, path, repoUrl, branch: config.branch, credential: null };
   }
 
-  const common: Pick<Artifacts, 'want' | 'isKnown' | 'forget' | 'fetch'> = {
+  const common: Pick<Artifacts, 'want' | 'isKnown' | 'tidyUp' | 'forget' | 'fetch'> = {
     want(event) {
       const wanted = wantedOf(event, config, { multiTenant });
       if (checkout === null) git.want(event);
@@ -128,6 +128,9 @@ function takenOver(git: Artifacts, { config, multiTenant, log, checkout, commit,
     },
 
     isKnown: (tenantId) => wishes.has(tenantId),
+
+    // Versions that a plugin has placed are its own.
+    tidyUp: checkout === null ? git.tidyUp : async () => {},
 
     forget(tenantId) {
       wishes.delete(tenantId);

@@ -29,6 +29,10 @@ export function heldBack(
 
   return {
     ...git,
+    async tidyUp(tenantId, job) {
+      check(tenantId);
+      await git.tidyUp(tenantId, job);
+    },
     async fetch(tenantId, job) {
       check(tenantId);
       return await git.fetch(tenantId, job);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe } from 'vitest';
@@ -126,6 +126,29 @@ describe.concurrent('a first clone over which the agent was killed', () => {
     await platform.waitFor('InstanceActivatedEvent');
 
     expect(contentOf(life)).toBe('first');
+  });
+
+  test('leaves nothing of it behind, though there is no time for another', async ({ life, git }) => {
+    git.server.mode = { kind: 'hang' };
+    const { clusterId, tenantId } = shop;
+    const { url } = git.repository;
+    const platform = await life.platform({ members: [ownMember('Initialized')] });
+    const options = { params: { REPO_URL: url }, conf: never };
+    const first = await life.agent(options);
+    await platform.waitFor('InstanceStartedEvent');
+    const event = { clusterId, tenantId: String(tenantId), repoURL: url, repoUserName: account.user };
+    await platform.publish('ArtifactUpdatedEvent', event);
+    const stagings = () => readdirSync(life.folder).filter((name) => name.startsWith('.cartridge-agent-'));
+    await expect.poll(() => git.server.requests.length).toBeGreaterThan(0);
+    expect(stagings()).toHaveLength(1);
+    process.kill(first.pid, 'SIGKILL');
+    await first.exited;
+    await platform.cleanupMember();
+
+    const agent = await life.agent(options);
+
+    expect(await agent.exited).toBe(0);
+    expect(stagings()).toEqual([]);
   });
 });
 
