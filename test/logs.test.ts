@@ -6,6 +6,7 @@ import { createLog } from '../agent/log.ts';
 import { followFiles } from '../agent/logs/follow.ts';
 import { createLogQueue } from '../agent/logs/queue.ts';
 import { createLogStream } from '../agent/thrift/log-stream.ts';
+import { createTail } from '../plugins/log-publisher/tail.ts';
 import { createAuthority, hasOpenssl } from './support/certificates.ts';
 import { expect, onTestFinished } from './support/current-test.ts';
 import { type ShippedLogs, shipTo } from './support/receivers.ts';
@@ -150,6 +151,26 @@ describe('files', () => {
     const written = appended.join('').length;
     expect(queue.dropped.lines).toBe(0);
     expect(written - 8_192 - queue.dropped.bytes).toBeLessThanOrEqual(1); // its line feed
+  });
+
+  test('may be written anew in the very moment in which they are read', async () => {
+    const file = join(temporaryFolder(), 'one.log');
+    writeFileSync(file, '');
+    const tail = createTail(file, { lineBytes: 1_000, backlogBytes: 1_000, log: silent });
+    onTestFinished(() => tail.close());
+    await tail.open('start');
+    const lines: string[] = [];
+    const take = ({ text }: { text: string }) => {
+      lines.push(text);
+      if (text === 'a') writeFileSync(file, 'longer than all that was in it\n');
+      return true;
+    };
+
+    appendFileSync(file, 'a\n');
+    await tail.read(take);
+    await tail.read(take);
+
+    expect(lines).toEqual(['a', 'longer than all that was in it']);
   });
 
   test('that cannot be opened keep nobody from the end', async () => {

@@ -93,9 +93,17 @@ export function createTail(
   /** True at the end of the file; false when no more was taken. */
   async function handOn(from: FileHandle, take: TakeLine): Promise<boolean> {
     for (;;) {
-      const chunk = await bytesAt(from, place, Math.max(chunkBytes, lineBytes + 1));
+      const seen = await bytesAt(from, place - mark.length, mark.length + Math.max(chunkBytes, lineBytes + 1));
+      // Emptied and written anew in this moment: at our place is the middle of a line.
+      if (!seen.subarray(0, mark.length).equals(mark)) {
+        await startAnew();
+        continue;
+      }
+      const chunk = seen.subarray(mark.length);
       const { usedBytes, isTaken } = handOnChunk(chunk, take);
-      await goTo(place + usedBytes);
+      // Not read again: it may be other text by now.
+      mark = Buffer.from(seen.subarray(0, mark.length + usedBytes).subarray(-markBytes));
+      place += usedBytes;
       if (!isTaken) return false;
       if (usedBytes === 0) return true;
     }
@@ -136,7 +144,10 @@ export function createTail(
   /** Smaller than it was, or with other text before our place: it was emptied, and is written anew. */
   async function noticeTruncation(from: FileHandle): Promise<void> {
     const before = await bytesAt(from, place - mark.length, mark.length);
-    if (before.equals(mark)) return;
+    if (!before.equals(mark)) await startAnew();
+  }
+
+  async function startAnew(): Promise<void> {
     await goTo(0);
     skipping = 'nothing';
   }

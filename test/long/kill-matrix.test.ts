@@ -74,8 +74,8 @@ describe('an agent that is killed', () => {
     const result = await report('killed twice', rows);
 
     expect(result.problems).toEqual([]);
-    // A life that was killed near its end has no such point left.
-    expect(result.deaths).toBeGreaterThan(1.6 * rows.length);
+    // A life that was killed near its end has no such point left; of a few lives, that may be most.
+    expect(result.deaths).toBeGreaterThan((isFull ? 1.6 : 1) * rows.length);
   });
 
   test('in the middle of any hook begins that hook again', { timeout: limitMs }, async () => {
