@@ -109,17 +109,7 @@ describe.concurrent('an artifact that is in place', () => {
 describe.concurrent('a first clone over which the agent was killed', () => {
   test('goes on at once, though nobody says again where a public repository is', async ({ life, git }) => {
     git.server.account = null;
-    git.server.mode = { kind: 'hang' };
-    const { clusterId, tenantId } = shop;
-    const { url } = git.repository;
-    const platform = await life.platform({ members: [ownMember('Initialized')] });
-    const options = { params: { REPO_URL: url }, conf: never };
-    const first = await life.agent(options);
-    await platform.waitFor('InstanceStartedEvent');
-    await platform.publish('ArtifactUpdatedEvent', { clusterId, tenantId: String(tenantId), repoURL: url });
-    await expect.poll(() => git.server.requests.length).toBeGreaterThan(0);
-    process.kill(first.pid, 'SIGKILL');
-    await first.exited;
+    const { platform, options } = await killedInFirstClone(life, git, {});
     git.server.mode = { kind: 'serve' };
 
     await life.agent(options);
@@ -129,20 +119,9 @@ describe.concurrent('a first clone over which the agent was killed', () => {
   });
 
   test('leaves nothing of it behind, though there is no time for another', async ({ life, git }) => {
-    git.server.mode = { kind: 'hang' };
-    const { clusterId, tenantId } = shop;
-    const { url } = git.repository;
-    const platform = await life.platform({ members: [ownMember('Initialized')] });
-    const options = { params: { REPO_URL: url }, conf: never };
-    const first = await life.agent(options);
-    await platform.waitFor('InstanceStartedEvent');
-    const event = { clusterId, tenantId: String(tenantId), repoURL: url, repoUserName: account.user };
-    await platform.publish('ArtifactUpdatedEvent', event);
+    const { platform, options } = await killedInFirstClone(life, git, { repoUserName: account.user });
     const stagings = () => readdirSync(life.folder).filter((name) => name.startsWith('.cartridge-agent-'));
-    await expect.poll(() => git.server.requests.length).toBeGreaterThan(0);
     expect(stagings()).toHaveLength(1);
-    process.kill(first.pid, 'SIGKILL');
-    await first.exited;
     await platform.cleanupMember();
 
     const agent = await life.agent(options);
@@ -288,6 +267,22 @@ describe.concurrent('a tenant that leaves', () => {
     expect(contentOf(life)).toBe('first');
   });
 });
+
+/** Of a platform that lists no repositories: what its event says of this one is not said again. */
+async function killedInFirstClone(life: Life, git: Git, credential: { readonly repoUserName?: string }) {
+  git.server.mode = { kind: 'hang' };
+  const { clusterId, tenantId } = shop;
+  const platform = await life.platform({ members: [ownMember('Initialized')] });
+  const options = optionsFor(git, { conf: never });
+  const agent = await life.agent(options);
+  await platform.waitFor('InstanceStartedEvent');
+  const event = { clusterId, tenantId: String(tenantId), repoURL: git.repository.url, ...credential };
+  await platform.publish('ArtifactUpdatedEvent', event);
+  await expect.poll(() => git.server.requests.length).toBeGreaterThan(0);
+  process.kill(agent.pid, 'SIGKILL');
+  await agent.exited;
+  return { platform, options };
+}
 
 /** An instance whose artifact is in place, and that is active. */
 async function serving(life: Life, git: Git, options: InstanceOptions) {
