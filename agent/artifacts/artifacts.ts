@@ -1,32 +1,24 @@
-import type { Stats } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { AgentError } from '../../state/errors.ts';
 import { type Faults, noFaults } from '../faults.ts';
 import type { Log } from '../log.ts';
 import { checkTreeSize, sizeOfChange, type TreeSize } from './download/limits.ts';
-import {
-  ArtifactCloneError,
-  ArtifactFetchError,
-  ArtifactPlaceError,
-  ArtifactTimeoutError,
-  ArtifactUnknownError,
-} from './failures.ts';
+import { ArtifactCloneError, ArtifactFetchError, ArtifactPlaceError, ArtifactUnknownError } from './failures.ts';
 import type { Fetched } from './fetched.ts';
 import { type FetchConfig, type FetchJob, lookAt } from './fetching.ts';
 import { finishRemoval, removeContent } from './files/remove.ts';
 import { pathsBetween, shownPaths } from './git/byte-paths.ts';
 import { createGit } from './git/git.ts';
-import { isForeign, isOurs, knownCommit, type Repository } from './git/repository.ts';
+import { isOurs, knownCommit, type Repository } from './git/repository.ts';
 import type { SshFiles } from './git/ssh.ts';
 import { createInPlace } from './in-place.ts';
 import { createInReleases } from './in-releases.ts';
+import { createJobs, DamageError } from './jobs.ts';
 import type { Layout, Site } from './layout.ts';
 import { artifactPath, checkNoLinks } from './paths.ts';
+import { treeOf } from './tree.ts';
 import { fingerprintOf } from './trust/fingerprint.ts';
 import { readCommitFacts } from './trust/provenance.ts';
 import { remembered } from './trust/remembered.ts';
-import { createTurns } from './turns.ts';
 import { travelsInClear } from './url.ts';
 import { type RepositoryEvent, type Wish, type WishConfig, wishOf } from './wish.ts';
 import { createWishes } from './wishes.ts';
@@ -263,50 +255,6 @@ export function createArtifacts(options: {
       failure: async (cause) => new ArtifactPlaceError(wish, { cause }),
     });
   }
-}
-
-/** Caught here: the clone is out of the way, and another one can be made. */
-class DamageError extends Error {
-  override readonly name = 'DamageError';
-}
-
-/** Containers of one host often serve the same path: their processes are not ours to end. */
-async function treeOf(path: string, stateDir: string): Promise<string> {
-  // Where it cannot be made, which the journal tells, the folder it would be in is as good.
-  await mkdir(stateDir, { recursive: true, mode: 0o700 }).catch(() => {});
-  const { dev, ino } = await nearestFolder(stateDir);
-  return `${dev}.${ino}:${path}`;
-}
-
-async function nearestFolder(path: string): Promise<Stats> {
-  const found = await stat(path).catch(() => null);
-  return found?.isDirectory() === true || path === dirname(path)
-    ? await stat(path)
-    : await nearestFolder(dirname(path));
-}
-
-/** One job at a time per path, each with a deadline that starts with its turn. */
-function createJobs(timeoutMs: number) {
-  const inTurn = createTurns();
-  return <T>(
-    wish: Wish,
-    job: {
-      signal: AbortSignal;
-      work: (deadline: AbortSignal) => Promise<T>;
-      failure: (cause: unknown) => Promise<Error>;
-    },
-  ): Promise<T> =>
-    inTurn(wish.path, job.signal, async () => {
-      const timeout = AbortSignal.timeout(timeoutMs);
-      try {
-        return await job.work(AbortSignal.any([job.signal, timeout]));
-      } catch (error) {
-        job.signal.throwIfAborted();
-        if (timeout.aborted) throw new ArtifactTimeoutError(wish, { timeoutMs });
-        const cause = error instanceof DamageError ? error.cause : error;
-        throw isForeign(cause) ? await job.failure(cause) : error;
-      }
-    });
 }
 
 async function fetchFailure(wish: Wish, { cause, layout }: { cause: unknown; layout: Layout }): Promise<Error> {
